@@ -1,0 +1,1 @@
+"""Partimento learns from MIDI files and composes new music."""

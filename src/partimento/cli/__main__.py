@@ -1,0 +1,5 @@
+"""`python -m partimento.cli` is the `partimento` command."""
+
+from . import main
+
+main()

@@ -1,0 +1,19 @@
+"""Encodings by name: one file each; packages outside join through the entry point `partimento.encodings`."""
+
+from ..registry import Registry
+from .base import Cursor, Encoding, Field, Plan, Unencodable
+
+_registry = Registry("encoding", __name__, __path__, "partimento.encodings", "Encoding", skip=("base",))
+
+
+def encoding_names() -> tuple[str, ...]:
+    """The encodings that can be asked for."""
+    return _registry.names()
+
+
+def get_encoding(name: str, **options) -> Encoding:
+    """The encoding `name`, built with `options` (see its class)."""
+    return _registry.get(name)(**options)
+
+
+__all__ = ["Cursor", "Encoding", "Field", "Plan", "Unencodable", "encoding_names", "get_encoding"]
