@@ -8,9 +8,11 @@ import numpy as np
 
 from . import timing
 from .errors import MusicError
-from .score import Key, Score, Tempo
+from .score import DEFAULT_METRE, Key, Score, Tempo
 
 ACCENT_SHARE = 0.55  # of bar-line accents that must agree before an upbeat is believed
+LOUD_SHARE = (0.02, 0.6)  # of notes that are loudest, for loudness to be an accent
+FEWEST_NOTES = 8  # to judge by
 
 
 def transpose(score: Score, semitones: int) -> Score:
@@ -83,17 +85,20 @@ def without_overlaps(notes: np.ndarray) -> np.ndarray:
 
 
 def find_upbeat(score: Score) -> int:
-    """Ticks of the upbeat that a file does not declare, from its accents; 0 where nothing speaks for one.
+    """Ticks of the upbeat that a file does not declare; 0 where nothing speaks for one.
 
-    Files written from ABC accent the first note of each bar with a higher velocity. The phase at which most of the
-    loudest notes fall is where bars begin.
+    Two things speak: files written from ABC accent the first note of each bar with a higher velocity, so that bars
+    begin at the phase of most of the loudest notes; and a hymn or chorale without any metre is in 4/4, ends with a
+    full bar, and so what its length has over whole bars stands at the beginning.
     """
-    if score.upbeat or len(score.metres) > 1 or len(score.notes) < 8:
+    if score.upbeat or len(score.metres) > 1 or len(score.notes) < FEWEST_NOTES:
         return score.upbeat
-    metre = score.metres[0] if score.metres else None
-    bar = timing.bar_ticks(metre.numerator, metre.denominator, score.ticks_per_beat) if metre else 0
+    if not score.metres:
+        over = score.end % timing.bar_ticks(*DEFAULT_METRE, score.ticks_per_beat)
+        return over if over % score.ticks_per_beat == 0 else 0
+    bar = timing.bar_ticks(score.metres[0].numerator, score.metres[0].denominator, score.ticks_per_beat)
     loudest = score.notes["velocity"] == score.notes["velocity"].max()
-    if not bar or not 0.02 < loudest.mean() < 0.6:
+    if not LOUD_SHARE[0] < loudest.mean() < LOUD_SHARE[1]:
         return 0
     phases = score.notes["onset"][loudest] % bar
     counts = np.bincount(phases, minlength=bar)

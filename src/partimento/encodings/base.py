@@ -63,6 +63,12 @@ class Unencodable(MusicError):
 class Cursor:
     """Follows a piece while it is composed: what is given at the coming step, and what may be chosen."""
 
+    time: int = 0  # of the last step, in ticks at 24 a quarter note, as `Encoding.times` counts
+
+    def start(self) -> dict[str, int]:
+        """Every field that is known before the first step, as it stands in the row before the music."""
+        raise MusicError("a cursor must say how a piece starts")
+
     def given(self, chosen: Mapping[str, int]) -> dict[str, int]:
         """Given fields known so far in the coming step; `chosen` holds the composed fields already drawn."""
         raise MusicError("a cursor must say what is given")
@@ -70,6 +76,10 @@ class Cursor:
     def legal(self, name: str, chosen: Mapping[str, int]) -> np.ndarray:
         """Which classes of the composed field `name` keep the piece well formed and on time, (size,) bool."""
         raise MusicError("a cursor must say what is legal")
+
+    def closes(self, chosen: Mapping[str, int]) -> bool:
+        """Whether what is chosen so far ends the piece, so that the fields left are not chosen."""
+        return False
 
     def push(self, chosen: Mapping[str, int]) -> bool:
         """Take the finished step; False when the piece is over."""

@@ -1,0 +1,128 @@
+"""`partimento corpus`: what a folder of music holds and what of it can be learned from."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import api
+from ..errors import BadOption
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+    from rich.table import Table
+
+SHOWN = 20  # skipped files listed without --verbose
+WIDTH = 140  # characters, where the output is not a terminal
+SPLITS = ("train", "valid", "test")
+
+
+@click.group()
+def command() -> None:
+    """Look at folders of music before learning from them."""
+
+
+@command.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV: file, style, valence, arousal, complexity.")
+@click.option("--encoding", metavar="NAME", help="Also try which files this encoding can hold.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every file's verdict here.")
+@click.option("--workers", type=click.IntRange(0), help="Processes; default: one a core.")
+@click.option("--verbose", is_flag=True, help=f"List every skipped file, not only the first {SHOWN}.")
+def scan(
+    folders: tuple[Path, ...],
+    labels: Path | None,
+    encoding: str | None,
+    json_file: Path | None,
+    workers: int | None,
+    verbose: bool,
+) -> None:
+    """Say what each MIDI and MusicXML file in FOLDERS is good for: style, duplicates, works, train or test.
+
+    \b
+    Examples:
+      partimento corpus scan my_midi
+      partimento corpus scan folk hymns --verbose
+      partimento corpus scan my_midi --labels moods.csv --encoding notes --json verdicts.json
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bars:
+        stages: dict[str, TaskID] = {}
+
+        def progress(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=total)
+            bars.update(stages[stage], completed=done)
+
+        catalogue = api.scan(folders, labels=labels, workers=workers, progress=progress)
+        if encoding:
+            built = api.get_encoding(encoding, styles=catalogue.styles)
+            catalogue = catalogue.tried(built, workers=workers, progress=progress)
+    if json_file:
+        write_json(catalogue, json_file)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)
+    console.print(table_of(catalogue))
+    for line in lines_of(catalogue, verbose):
+        click.echo(line)
+
+
+def table_of(catalogue) -> Table:
+    """A row a style and one for all."""
+    from rich.table import Table
+
+    table = Table("style")
+    for name in ("files", "kept", "notes", "works", *SPLITS):
+        table.add_column(name, justify="right")
+    table.add_column("skipped")
+    styles = sorted({entry.style for entry in catalogue.entries})
+    for style in styles:
+        table.add_row(style, *_cells([entry for entry in catalogue.entries if entry.style == style]))
+    if len(styles) > 1:
+        table.add_section()
+        table.add_row("all", *_cells(catalogue.entries))
+    return table
+
+
+def _cells(entries) -> list[str]:
+    kept = [entry for entry in entries if entry.kept]
+    sides = Counter(entry.split for entry in kept)
+    numbers = [len(entries), len(kept), sum(entry.notes for entry in kept), len({entry.group for entry in kept})]
+    reasons = Counter(entry.reason for entry in entries if not entry.kept)
+    skipped = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    return [f"{number:,}" for number in (*numbers, *(sides[split] for split in SPLITS))] + [skipped]
+
+
+def lines_of(catalogue, verbose: bool) -> list[str]:
+    """What there is to say below the table: skipped files with their reasons, and remarks."""
+    skipped = catalogue.skipped
+    shown = skipped if verbose else skipped[:SHOWN]
+    lines = [f"skipped {entry.name}: {entry.reason} ({entry.message})" for entry in shown]
+    if len(shown) < len(skipped):
+        lines.append(f"... and {len(skipped) - len(shown)} more; --verbose lists them all")
+    return lines + [f"note: {remark}" for remark in catalogue.remarks]
+
+
+def write_json(catalogue, path: Path) -> None:
+    """Every file's verdict; raises `BadOption` where the file cannot be written."""
+    files = [
+        {
+            "file": entry.name, "path": str(entry.path), "style": entry.style, "kept": entry.kept,
+            "reason": entry.reason, "message": entry.message, "notes": entry.notes, "seconds": round(entry.seconds, 2),
+            "work": entry.group, "split": entry.split, "sha256": entry.sha,
+            "labels": dict(entry.labels), "source": dict(entry.source),
+        }
+        for entry in catalogue.entries
+    ]  # fmt: skip
+    report = {"files": files, "reasons": dict(catalogue.reasons), "remarks": list(catalogue.remarks)}
+    try:
+        path.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise BadOption(f"{path}: cannot be written ({error.strerror}); choose another file for --json") from error

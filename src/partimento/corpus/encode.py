@@ -1,0 +1,72 @@
+"""One file as steps: the job of the workers that fill a cache."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..encodings import Encoding, Unencodable, get_encoding
+from ..encodings.base import STEP_DTYPE
+from ..errors import FormatError, MusicError
+from ..formats import load
+from ..score import Score
+from ..timing import Clock
+from ..transform import cut, find_upbeat
+from .workers import FAILED, LOST
+
+JOB = f"{__name__}:encode_file"
+TIMEOUT = 60.0  # seconds a file
+TIME_DTYPE = np.int32
+
+
+def prepared(score: Score) -> Score:
+    """The score as it is trained on: whole silent bars before the music cut off, an undeclared upbeat found."""
+    if len(score):
+        clock = Clock(score)
+        start = clock.bars[int(clock.bar_at(int(score.notes["onset"][0])))].start
+        if start > 0 and start > score.upbeat:
+            score = cut(score, start, score.end)
+    upbeat = find_upbeat(score)
+    return replace(score, upbeat=upbeat) if upbeat > 0 else score
+
+
+def encode_task(path: Path, style: str, labels: Mapping[str, str | float], encoding: Encoding) -> dict:
+    """What `encode_file` is asked."""
+    return {"path": str(path), "labels": {**labels, "style": style}, "spec": encoding.spec()}
+
+
+def refusal(result: dict) -> tuple[str, str]:
+    """Why a result of `encode_file` holds no steps, as a label and a sentence; two empty strings where it does."""
+    for name in (LOST, FAILED):
+        if name in result:
+            return name, result[name]
+    return ("", "") if "steps" in result else (result["reason"], result["message"])
+
+
+def encode_file(task: dict) -> dict:
+    """The job of a worker: one file as steps, times and limits of transposition, or the reason why not."""
+    encoding = _encoding(json.dumps(task["spec"], sort_keys=True))
+    try:
+        score = prepared(load(task["path"]))
+        steps = encoding.encode(score, task["labels"])
+    except Unencodable as error:
+        return {"reason": error.reason, "message": str(error)}
+    except FormatError as error:
+        return {"reason": "unreadable", "message": str(error)}
+    except MusicError as error:
+        return {"reason": "damaged", "message": str(error)}
+    low, high = encoding.transpositions(steps)
+    return {
+        "steps": np.asarray(steps, STEP_DTYPE), "times": np.asarray(encoding.times(steps), TIME_DTYPE),
+        "low": int(low), "high": int(high), "notes": len(score),
+    }  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _encoding(spec: str) -> Encoding:
+    return get_encoding(**json.loads(spec))

@@ -1,0 +1,184 @@
+"""A model in one file: graphs and weights, its encoding, what it learnt from and what it can do. Read without torch.
+
+The file is a zip archive, its members stored as they are: `model.json`, a graph `advance.onnx` that takes one step of
+the backbone, a graph `head.FIELD.onnx` for each composed field, and `weights.safetensors` to go on training from.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .encodings import Encoding, get_encoding
+from .errors import ModelError, PartimentoError
+
+FORMAT, VERSION = "partimento-model", 1
+SUFFIX = ".partimento"
+LARGEST_MEMBER = 2**30  # bytes; nothing beyond is read into memory
+LARGEST_HEADER = 2**24
+CACHE_BLOCK = 256
+
+
+class Model:
+    """A model that composes: the torch-free twin of `models.base.Composer`."""
+
+    def __init__(self, info: Mapping[str, Any], graphs: Mapping[str, bytes], threads: int = 1):
+        self.info = info
+        try:
+            self.encoding: Encoding = get_encoding(**info["encoding"])
+            self._state = info["state"]
+            declared = [[entry.name, entry.size, entry.given] for entry in self.encoding.fields]
+        except (KeyError, TypeError) as error:
+            raise ModelError(f"the model's description lacks or misnames {error}") from error
+        if declared != info.get("fields"):
+            raise ModelError("the model was made for other fields than this version's encoding declares; train it anew")
+        self._sessions = {name: _session(graph, threads) for name, graph in graphs.items()}
+        self._heads = {name[5:]: session for name, session in self._sessions.items() if name.startswith("head.")}
+        self._inputs = [entry.name for entry in self._sessions["advance"].get_inputs()]
+
+    def begin(self, size: int) -> Memory | KeyValues:
+        """The state of `size` pieces before their first step."""
+        kind = KeyValues if self._state["kind"] == "cache" else Memory
+        return kind(self._state, size)
+
+    def advance(self, last: np.ndarray, given: np.ndarray, time: np.ndarray, state: Memory | KeyValues) -> np.ndarray:
+        """One step: rows `last` and `given` (B, columns) int64, `time` (B,) ticks -> hidden (B, width)."""
+        known = {"last": last, "given": given, "time": time, **state.feed()}
+        hidden, *fresh = self._sessions["advance"].run(None, {name: known[name] for name in self._inputs})
+        state.take(fresh)
+        return hidden
+
+    def logits(self, field: str, hidden: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Logits (B, classes) of a composed field; `chosen` (B, columns) int64 holds what is known of the step."""
+        return self._heads[field].run(None, {"hidden": hidden, "chosen": chosen})[0]
+
+
+class Memory:
+    """The state of a recurrent model: a few vectors a piece."""
+
+    def __init__(self, spec: Mapping[str, Any], size: int):
+        self.values = [np.zeros((size, spec["width"]), dtype=np.float32) for _ in range(spec["count"])]
+
+    def feed(self) -> dict[str, np.ndarray]:
+        return {f"state{n}": value for n, value in enumerate(self.values)}
+
+    def take(self, fresh: list[np.ndarray]) -> None:
+        self.values = fresh
+
+
+class KeyValues:
+    """The state of a Transformer: keys (B, heads, head, C) and values (B, heads, C, head) of each layer.
+
+    New entries are written in place; once `context` steps are held, the newest takes the oldest's slot.
+    """
+
+    def __init__(self, spec: Mapping[str, Any], size: int):
+        self.context, self.at = spec["context"], 0
+        self.shape = (size, spec["heads"], spec["head"])
+        self.values = [self._room(n, CACHE_BLOCK) for n in range(2 * spec["layers"])]
+
+    def _room(self, n: int, capacity: int) -> np.ndarray:
+        size, heads, head = self.shape
+        return np.zeros((size, heads, capacity, head) if n % 2 else (size, heads, head, capacity), dtype=np.float32)
+
+    def feed(self) -> dict[str, np.ndarray]:
+        if self.at == self.values[0].shape[3] < self.context:
+            room = min(CACHE_BLOCK, self.context - self.at)
+            self.values = [
+                np.concatenate([value, self._room(n, room)], axis=2 if n % 2 else 3)
+                for n, value in enumerate(self.values)
+            ]
+        found = {f"state{n + 1}": value for n, value in enumerate(self.values)}
+        return found | {"state0": np.array(self.at, dtype=np.int64)}
+
+    def take(self, fresh: list[np.ndarray]) -> None:
+        slot = self.at % self.context
+        for n, entry in enumerate(fresh):
+            if n % 2:
+                self.values[n][:, :, slot] = entry[:, :, 0]
+            else:
+                self.values[n][..., slot] = entry[..., 0]
+        self.at += 1
+
+
+def _session(graph: bytes, threads: int):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises many kinds, none with a common parent of its own
+        raise ModelError(f"a graph of the model cannot be run: {str(error).splitlines()[0]}") from error
+
+
+def load(path: Path | str, threads: int = 1) -> Model:
+    """The model in the file `path`; raises `ModelError` where it is damaged or too new."""
+    path = Path(path)
+    info, members = read(path)
+    try:
+        return Model(info, {name[:-5]: data for name, data in members.items() if name.endswith(".onnx")}, threads)
+    except PartimentoError as error:
+        raise ModelError(f"{path}: {error}") from error
+
+
+def read_info(path: Path | str) -> dict[str, Any]:
+    """The description of the model in `path`, without its graphs."""
+    with _opened(Path(path)) as archive:
+        return _info(Path(path), archive)
+
+
+def read(path: Path, also: tuple[str, ...] = ()) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Description and graphs of a model file, and the members named in `also`, as bytes."""
+    with _opened(path) as archive:
+        info = _info(path, archive)
+        wanted = [entry for entry in archive.infolist() if entry.filename.endswith(".onnx") or entry.filename in also]
+        for entry in wanted:
+            if entry.file_size > LARGEST_MEMBER:
+                raise ModelError(f"{path}: member {entry.filename} holds {entry.file_size} bytes; {LARGEST_MEMBER} at most")
+        try:
+            members = {entry.filename: archive.read(entry) for entry in wanted}
+        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+            raise ModelError(f"{path}: damaged ({error}); fetch or train it again") from error
+    if "advance.onnx" not in members:
+        raise ModelError(f"{path}: there is no graph in it; fetch or train it again")
+    return info, members
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: there is no such model file; `partimento styles` lists those that are shipped") from error
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ModelError(f"{path}: not a model file ({error}); wanted one that `partimento train` wrote") from error
+
+
+def _info(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
+    try:
+        if archive.getinfo("model.json").file_size > LARGEST_HEADER:
+            raise ModelError(f"{path}: its description is larger than {LARGEST_HEADER} bytes")
+        info = json.loads(archive.read("model.json"))
+        kind, version = info["format"], info["version"]
+    except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile, RuntimeError) as error:
+        raise ModelError(f"{path}: not a model file ({error}); wanted one that `partimento train` wrote") from error
+    if kind != FORMAT or version > VERSION:
+        raise ModelError(f"{path}: {kind} version {version}; this version of Partimento reads {FORMAT} up to {VERSION}")
+    return info
+
+
+def write(path: Path, info: Mapping[str, Any], members: Mapping[str, bytes]) -> None:
+    """Write a model file beside `path` and rename it; the same contents give the same bytes."""
+    beside = path.with_name(path.name + ".partial")
+    everything = {"model.json": json.dumps(info, indent=1, sort_keys=True).encode(), **members}
+    with zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in everything.items():
+            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), data)
+    beside.replace(path)

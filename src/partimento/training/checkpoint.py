@@ -1,0 +1,64 @@
+"""Checkpoints: one safetensors file with weights, their running average, the optimisers' moments and where it stands.
+
+Written beside and renamed, so that a killed run always finds a whole one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, safe_open, save_file
+from torch import Tensor, nn
+
+from ..errors import ModelError
+
+Optimisers = Mapping[str, torch.optim.Optimizer]
+
+
+def save(path: Path, model: nn.Module, average: Mapping[str, Tensor], optimisers: Optimisers, state: dict) -> None:
+    """Write everything that resuming needs to `path`; `state` is JSON."""
+    tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.items()}
+    for key, optimiser in optimisers.items():
+        for index, entry in optimiser.state_dict()["state"].items():
+            for name, value in entry.items():
+                tensors[f"optimiser.{key}/{index}.{name}"] = torch.as_tensor(value)
+    beside = path.with_suffix(".partial")
+    copies = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    save_file(copies, beside, metadata={"state": json.dumps(state)})
+    os.replace(beside, path)
+
+
+def load(path: Path, model: nn.Module, average: dict[str, Tensor], optimisers: Optimisers) -> dict[str, Any]:
+    """Read `path` into the model, its average and the optimisers; the state that was saved with it."""
+    try:
+        tensors = load_file(path)
+        with safe_open(path, framework="pt") as handle:
+            state = json.loads(handle.metadata()["state"])
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise ModelError(f"{path}: not a whole checkpoint ({error}); delete it to begin anew") from error
+    missing = model.state_dict().keys() - {name[6:] for name in tensors if name.startswith("model.")}
+    if missing:
+        raise ModelError(f"{path}: lacks {sorted(missing)[0]} and {len(missing) - 1} more; it is of another model")
+    model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
+    for name in average:
+        average[name].copy_(tensors[f"average.{name}"])
+    for key, optimiser in optimisers.items():
+        _load_moments(optimiser, key, tensors)
+    return state
+
+
+def _load_moments(optimiser: torch.optim.Optimizer, key: str, tensors: Mapping[str, Tensor]) -> None:
+    moments: dict[int, dict[str, Tensor]] = {}
+    prefix = f"optimiser.{key}/"
+    for name, value in tensors.items():
+        if name.startswith(prefix):
+            index, _, moment = name[len(prefix) :].partition(".")
+            moments.setdefault(int(index), {})[moment] = value
+    optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})

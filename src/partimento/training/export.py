@@ -1,0 +1,207 @@
+"""From a training run to the one-file model: onnxruntime graphs in int8, weights in half precision, a model card."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import platform
+import tempfile
+import warnings
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor, nn
+
+from .. import model_file
+from ..corpus import Cache
+from ..errors import MissingExtra
+from ..models.base import Composer, parameter_count
+from ..models.recurrent import Family as Recurrent
+from ..models.transformer import Family as Transformer
+from ..profile import style_profiles
+from .loop import Run, TrainingPlan, nats_per_step
+
+OPSET = 17
+
+
+class Advance(nn.Module):
+    """One step of a backbone as a graph of tensors alone."""
+
+    def __init__(self, model: Composer):
+        super().__init__()
+        self.model = model
+
+    def forward(self, last: Tensor, given: Tensor, time: Tensor, *state: Tensor):
+        if isinstance(self.model, Transformer):
+            hidden, fresh = self.model.step(last, given, time, state[0], state[1:])
+        else:
+            hidden, fresh = self.model.advance(last, given, time, list(state))
+        return (hidden, *fresh)
+
+
+class Head(nn.Module):
+    """The head of one field as a graph."""
+
+    def __init__(self, model: Composer, field: str):
+        super().__init__()
+        self.model, self.field = model, field
+
+    def forward(self, hidden: Tensor, chosen: Tensor) -> Tensor:
+        return self.model.logits(self.field, hidden, chosen)
+
+
+def state_spec(model: Composer) -> dict[str, Any]:
+    """What `model_file` needs to know to keep the state of this model."""
+    if isinstance(model, Transformer):
+        heads = model.width // model.head_size
+        return {
+            "kind": "cache", "layers": model.layers, "heads": heads, "head": model.head_size, "context": model.context,
+        }  # fmt: skip
+    if isinstance(model, Recurrent):
+        return {"kind": "memory", "count": len(model.begin(1)), "width": model.width}
+    raise TypeError(f"{type(model).__name__} has no step-by-step state to export")
+
+
+def graphs(model: Composer, int8: bool = True) -> dict[str, bytes]:
+    """ONNX graphs of one step of the backbone and of every head; matrix products in int8 if asked for."""
+    model.eval()
+    columns = len(model.fields)
+    rows = torch.zeros(2, columns, dtype=torch.int64)
+    state = model.begin(2)
+    found = {}
+    inputs = ["last", "given", "time", *(f"state{n}" for n in range(len(state)))]
+    axes = {name: {0: "pieces"} for name in ("last", "given", "time", "hidden")}
+    axes |= {f"state{n}": _state_axes(model, n) for n in range(len(state)) if state[n].ndim}
+    example = (rows, rows, torch.zeros(2), *state)
+    found["advance"] = _graph(Advance(model), example, inputs, ["hidden"], axes)
+    hidden = torch.zeros(2, model.width)
+    for field in model.heads.before:
+        axes = {name: {0: "pieces"} for name in ("hidden", "chosen", "logits")}
+        found[f"head.{field}"] = _graph(Head(model, field), (hidden, rows), ["hidden", "chosen"], ["logits"], axes)
+    return {f"{name}.onnx": _quantised(graph) if int8 else graph for name, graph in found.items()}
+
+
+def _state_axes(model: Composer, n: int) -> dict[int, str]:
+    if not isinstance(model, Transformer):
+        return {0: "pieces"}
+    return {0: "pieces", (3 if n % 2 else 2): "slots"}
+
+
+def _graph(module: nn.Module, example: tuple, inputs: list[str], outputs: list[str], axes: dict) -> bytes:
+    stream = io.BytesIO()
+    with warnings.catch_warnings(), torch.inference_mode():
+        warnings.simplefilter("ignore")  # the exporter warns of itself and of every shape it takes for constant
+        torch.onnx.export(
+            module, example, stream, input_names=inputs, output_names=outputs, dynamic_axes=axes, opset_version=OPSET,
+            dynamo=False, do_constant_folding=True,
+        )  # fmt: skip
+    return stream.getvalue()
+
+
+def _quantised(graph: bytes) -> bytes:
+    try:
+        from onnxruntime.quantization import QuantType, quantize_dynamic
+    except ImportError as error:
+        raise MissingExtra("exporting in int8 needs onnx: pip install 'partimento[train]'") from error
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
+        source.write_bytes(graph)
+        quantize_dynamic(
+            source, target, weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul", "Gemm"],
+        )  # fmt: skip
+        return target.read_bytes()
+
+
+def export_run(cache: Cache, plan: TrainingPlan, folder: Path, output: Path, command: str = "") -> dict[str, Any]:
+    """Write the run's best weights as a model file; returns its description."""
+    run = Run(cache, plan, folder)
+    run.resume()
+    from . import checkpoint
+
+    state = checkpoint.load(run.best, run.model, run.average, run.optimisers)
+    run.model.load_state_dict(run.average)
+    model = run.model.cpu().eval()
+    half = {name: value.half().contiguous() for name, value in model.state_dict().items()}
+    members = graphs(model) | {"weights.safetensors": safetensors_bytes(half)}
+    info = describe(run, model, state, members, command)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    model_file.write(output, info, members)
+    return info
+
+
+def describe(run: Run, model: Composer, state: dict, members: dict[str, bytes], command: str) -> dict[str, Any]:
+    """Everything that `model.json` says of a model."""
+    cache, plan = run.cache, run.plan
+    info = {
+        "format": model_file.FORMAT, "version": model_file.VERSION,
+        "family": plan.family, "options": plan.options, "encoding": cache.spec,
+        "fields": [[entry.name, entry.size, entry.given] for entry in run.encoding.fields],
+        "state": state_spec(model),
+        "styles": style_profiles(cache, run.encoding),
+        "card": {
+            "parameters": parameter_count(model),
+            "bytes": {"int8 graphs": sum(map(len, members.values())) - len(members["weights.safetensors"]),
+                      "half-precision weights": len(members["weights.safetensors"])},
+            "data": data_card(cache),
+            "training": {
+                "command": command, "date": date.today().isoformat(), "machine": _machine(run), "steps": state["step"],
+                "seconds": round(state["seconds"]), "batch": plan.batch, "window": plan.window, "seed": plan.seed,
+            },
+            "nats": held_out_nats(model, cache, plan),
+        },
+    }  # fmt: skip
+    return json.loads(json.dumps(info))
+
+
+def held_out_nats(model: Composer, cache: Cache, plan: TrainingPlan) -> dict[str, Any]:
+    """Nats per note (of `notes`) or per voice and sixteenth (of `voices`) on each side, with every control told and none."""
+    unit = 4 if cache.spec["name"] == "voices" else 1
+    controls = frozenset(entry.name for entry in model.fields if entry.droppable)
+    found: dict[str, Any] = {"unit": "a voice's sixteenth" if unit == 4 else "note"}
+    for split in ("valid", "test"):
+        for told, drop in (("controls told", frozenset()), ("no control told", controls)):
+            nats = nats_per_step(model, cache, cache.of(split), plan.window, torch.device("cpu"), drop)
+            found[f"{split}, {told}"] = round(sum(nats.values()) / unit, 4) if cache.of(split) else None
+    return found
+
+
+def data_card(cache: Cache) -> dict[str, Any]:
+    """Pieces and notes a style and side, licences, and whom to credit."""
+    counts = Counter((piece.style, piece.split) for piece in cache.pieces)
+    notes = Counter()
+    for piece in cache.pieces:
+        notes[piece.style, piece.split] += piece.notes
+    trained = {piece.name for piece in cache.pieces if piece.split == "train"}
+    sources = [source for name, source in cache.sources.items() if name in trained]
+    return {
+        "fingerprint": cache.fingerprint,
+        "pieces": {f"{style} {split}": n for (style, split), n in sorted(counts.items())},
+        "notes": {f"{style} {split}": n for (style, split), n in sorted(notes.items())},
+        "skipped": dict(cache.reasons),
+        "licences": dict(Counter(source.get("licence", "not stated") for source in sources)),
+        "sources": dict(Counter(source.get("source_repo", "not stated") for source in sources)),
+    }
+
+
+def _machine(run: Run) -> str:
+    where = torch.cuda.get_device_name() if run.device.type == "cuda" else _processor()
+    return f"{where}, {run.plan.threads} thread(s), torch {torch.__version__}, {run.plan.precision}"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+__all__ = ["data_card", "export_run", "graphs", "held_out_nats", "state_spec"]

@@ -1,0 +1,274 @@
+"""The one training loop: plain torch, for every family, resumable to the bit.
+
+`train` yields a `Progress` now and then; a face prints it or sends it on. Everything random comes from the seed and
+the step's number, so that a run killed at any moment and started again ends with the weights of an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..corpus import Cache
+from ..encodings import Encoding, get_encoding
+from ..errors import BadOption, MusicError
+from ..models import get_family
+from ..models.base import Composer, autocast_for
+from . import checkpoint
+from .batches import Batches, whole_pieces
+
+WARM_UP = 0.03  # share of the steps in which the learning rate rises
+FLOOR = 0.02  # of the peak learning rate, at the end
+TIMED_STEPS = 12  # steps that are timed to turn minutes into steps; the first few are warm-up
+MATRIX_DIMENSIONS = 2
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """How to train. Either `minutes` (turned into steps by timing the first few) or `steps`."""
+
+    family: str = "transformer"
+    options: dict[str, Any] = field(default_factory=dict)  # of the family
+    minutes: float = 10.0
+    steps: int = 0
+    batch: int = 16
+    window: int = 512
+    rate: float = 4e-3
+    weight_decay: float = 0.1
+    average: float = 0.998  # decay of the running average of the weights, which is what is kept
+    clip: float = 1.0
+    seed: int = 0
+    precision: str = "f32"
+    device: str = "cpu"
+    threads: int = 1
+    evaluations: int = 20  # over the whole run
+    save_seconds: float = 60.0
+    style_weights: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands; nats are per step of music (a note, or a sixteenth of four voices)."""
+
+    step: int
+    steps: int
+    train: float
+    valid: float | None
+    best: float | None
+    notes_per_second: float
+    seconds: float
+    terms: dict[str, float] = field(default_factory=dict)
+
+
+class Run:
+    """One run in one folder: the model, its average, its optimisers and where it stands."""
+
+    def __init__(self, cache: Cache, plan: TrainingPlan, folder: Path):
+        torch.set_num_threads(plan.threads)
+        self.cache, self.plan, self.folder = cache, plan, folder
+        self.encoding: Encoding = get_encoding(**cache.spec)
+        if not cache.of("train"):
+            raise MusicError("there is no piece to train on: every file was skipped or is kept for validation")
+        torch.manual_seed(plan.seed)
+        self.device = torch.device(plan.device)
+        self.model: Composer = get_family(plan.family)(self.encoding.fields, **plan.options).to(self.device)
+        self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self.objectives = self.model.objectives()
+        self.optimisers = {
+            f"{key}.{n}": optimiser
+            for key, (params, _) in self.objectives.items()
+            for n, optimiser in enumerate(optimisers(self.model, params, plan))
+        }
+        self.batches = Batches(
+            cache, self.encoding, split="train", size=plan.batch, window=plan.window, seed=plan.seed,
+            weights=plan.style_weights,
+        )  # fmt: skip
+        self.state: dict[str, Any] = {"step": 0, "steps": plan.steps, "best": None, "history": [], "seconds": 0.0}
+        self.state["identity"] = identity(cache, plan)
+
+    @property
+    def last(self) -> Path:
+        return self.folder / "last.safetensors"
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "best.safetensors"
+
+    def resume(self) -> bool:
+        """Go on from the folder's last checkpoint, if there is one of the same data and plan."""
+        if not self.last.exists():
+            return False
+        state = checkpoint.load(self.last, self.model, self.average, self.optimisers)
+        if state["identity"] != self.state["identity"]:
+            raise BadOption(
+                f"{self.folder}: holds a run of other music or options; give another folder, or delete it to begin anew"
+            )
+        self.state = state
+        return True
+
+    def save(self, path: Path) -> None:
+        checkpoint.save(path, self.model, self.average, self.optimisers, self.state)
+
+    def one_step(self) -> tuple[dict[str, Tensor], int]:
+        """Take the next batch; the loss's terms and the steps of music in it."""
+        step, plan = self.state["step"], self.plan
+        batch = {name: value.to(self.device) for name, value in self.batches.at(step).items()}
+        self.model.train()
+        terms: dict[str, Tensor] = {}
+        for number, (key, (parameters, loss)) in enumerate(self.objectives.items()):
+            torch.manual_seed(plan.seed * 1_000_003 + step * 7 + number)  # dropout
+            own = [one for name, one in self.optimisers.items() if name.startswith(f"{key}.")]
+            for optimiser in own:
+                for group in optimiser.param_groups:
+                    group["lr"] = plan.rate * rate_at(step, self.state["steps"] or 10**6)
+            with autocast_for(self.device, plan.precision):
+                found = loss(batch)
+                total = torch.stack(list(found.values())).sum()
+            for optimiser in own:
+                optimiser.zero_grad(set_to_none=True)
+            total.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, plan.clip)
+            for optimiser in own:
+                optimiser.step()
+            terms |= found
+        self._take_average(step)
+        self.state["step"] = step + 1
+        return terms, int(batch["mask"].sum())
+
+    def _take_average(self, step: int) -> None:
+        decay = min(self.plan.average, (1 + step) / (10 + step))
+        names, now = zip(*self.model.state_dict().items(), strict=True)
+        floats = [(self.average[n], v) for n, v in zip(names, now, strict=True) if v.dtype.is_floating_point]
+        torch._foreach_lerp_([old for old, _ in floats], [new for _, new in floats], 1 - decay)
+
+    def evaluate(self, split: str = "valid") -> dict[str, float]:
+        """Nats per step of music of each field on a split, by the averaged weights; empty where the split is."""
+        pieces = self.cache.of(split)
+        if not pieces:
+            return {}
+        kept = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        found = nats_per_step(self.model, self.cache, pieces, self.plan.window, self.device)
+        self.model.load_state_dict(kept)
+        return found
+
+
+def identity(cache: Cache, plan: TrainingPlan) -> str:
+    """What must agree for a run to be gone on with: the music and everything that the weights depend on."""
+    apart = ("minutes", "steps", "device", "threads", "evaluations", "save_seconds")
+    said = {name: value for name, value in asdict(plan).items() if name not in apart}
+    return json.dumps([cache.fingerprint, cache.spec, said], sort_keys=True)
+
+
+def nats_per_step(model: Composer, cache: Cache, pieces, window: int, device, drop: frozenset[str] = frozenset()):
+    """Mean nats per step of each composed field over whole pieces; fields named in `drop` are not told."""
+    model.eval()
+    totals, steps = dict.fromkeys(model.heads.before, 0.0), 0
+    columns = [n for n, entry in enumerate(model.fields) if entry.name in drop]
+    with torch.inference_mode():
+        for batch in whole_pieces(cache, pieces, window, 16):
+            batch = {name: value.to(device) for name, value in batch.items()}
+            for column in columns:
+                batch["last"][..., column] = 0
+                batch["steps"][..., column] = 0
+            nats = model.heads.nats(model.hidden(batch), batch["steps"])
+            for name, value in nats.items():
+                totals[name] += float((value * batch["mask"]).sum())
+            steps += int(batch["mask"].sum())
+    return {name: total / max(1, steps) for name, total in totals.items()}
+
+
+def optimisers(model: Composer, parameters: list[Tensor], plan: TrainingPlan) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan et al. 2024) for the matrices inside the network, AdamW for tables, last layers, gains and biases.
+
+    On the chorales the same Transformer stands at 0.57 nats after 100 steps with Muon and at 0.75 with AdamW alone.
+    """
+    tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    tables |= {id(layer.weight) for layer in model.heads.leave.values()}
+    inner = [p for p in parameters if p.ndim == MATRIX_DIMENSIONS and id(p) not in tables]
+    inside = {id(p) for p in inner}
+    others = [p for p in parameters if id(p) not in inside]
+    adam = torch.optim.AdamW(others, lr=plan.rate, betas=(0.9, 0.98), weight_decay=0.01, foreach=True)
+    if not inner:
+        return [adam]
+    muon = torch.optim.Muon(inner, lr=plan.rate, weight_decay=plan.weight_decay, adjust_lr_fn="match_rms_adamw")
+    return [muon, adam]
+
+
+def rate_at(step: int, steps: int) -> float:
+    """Share of the peak learning rate: a linear rise, then a cosine to `FLOOR`."""
+    warm = max(10, int(WARM_UP * steps))
+    if step < warm:
+        return (step + 1) / warm
+    position = min(1.0, (step - warm) / max(1, steps - warm))
+    return FLOOR + (1 - FLOOR) * 0.5 * (1 + math.cos(math.pi * position))
+
+
+def _steps_for(run: Run) -> int:
+    """Steps that fit into the plan's minutes, by timing the first few; they are thrown away and drawn again."""
+    copy = Run(run.cache, run.plan, run.folder)
+    for _ in range(TIMED_STEPS // 3):
+        copy.one_step()
+    started = time.monotonic()
+    for _ in range(TIMED_STEPS):
+        copy.one_step()
+    pace = (time.monotonic() - started) / TIMED_STEPS
+    return max(20, int(run.plan.minutes * 60 * 0.93 / pace))
+
+
+def train(cache: Cache, plan: TrainingPlan, folder: Path) -> Iterator[Progress]:
+    """Train in `folder`, going on from what is there; yields progress, and leaves `best.safetensors` in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    run = Run(cache, plan, folder)
+    if not run.resume() and not run.state["steps"]:
+        run.state["steps"] = _steps_for(run)
+        torch.manual_seed(plan.seed)
+        fresh = Run(cache, replace(plan, steps=run.state["steps"]), folder)
+        run = fresh
+        run.save(run.last)
+    yield from _steps(run)
+
+
+def _steps(run: Run) -> Iterator[Progress]:
+    steps, every = run.state["steps"], max(1, run.state["steps"] // run.plan.evaluations)
+    saved = started = time.monotonic()
+    before, notes, recent, since = run.state["seconds"], 0, 0.0, 0
+    while run.state["step"] < steps:
+        terms, seen = run.one_step()
+        notes, since = notes + seen, since + 1
+        recent += float(torch.stack(list(terms.values())).sum().detach())
+        step, now = run.state["step"], time.monotonic()
+        run.state["seconds"] = before + now - started
+        evaluated = step % every == 0 or step == steps
+        valid = _judge(run) if evaluated else None
+        if evaluated or time.monotonic() - saved > run.plan.save_seconds:
+            run.save(run.last)
+            saved = time.monotonic()
+        if evaluated or since >= max(1, every // 4):
+            pace = notes / max(1e-9, now - started)
+            named = {name: float(value.detach()) for name, value in terms.items()}
+            yield Progress(step, steps, recent / since, valid, run.state["best"], pace, run.state["seconds"], named)
+            recent, since = 0.0, 0
+
+
+def _judge(run: Run) -> float | None:
+    """Evaluate on the validation split, note it, and keep the averaged weights if they are the best so far."""
+    terms = run.evaluate()
+    valid = sum(terms.values()) if terms else None
+    run.state["history"].append({"step": run.state["step"], "valid": valid, **terms})
+    if valid is None or run.state["best"] is None or valid < run.state["best"]:
+        run.state["best"] = valid
+        run.save(run.best)
+        beside = run.folder / "history.partial"
+        beside.write_text(json.dumps(run.state["history"], indent=1), encoding="utf-8")
+        os.replace(beside, run.folder / "history.json")
+    return valid
