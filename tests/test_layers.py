@@ -19,7 +19,7 @@ LEVELS = {
     0: ("errors", "registry"),
     1: ("score", "timing", "theory", "transform", "instruments"),
     2: ("formats", "encodings", "describe"),
-    3: ("corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile"),
+    3: ("corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile", "composing"),
     4: ("models",),
     5: ("training",),
     6: ("api", "presets", "styles"),

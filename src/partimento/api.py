@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import composing, model_file, styles, theory, timing
+from .composing import Candidate
 from .corpus import Cache, build_cache, scan
 from .encodings import get_encoding
-from .errors import BadOption
+from .errors import BadOption, UnknownName
+from .model_file import Model
+from .sampling import Sampling
+from .score import Score
 
 if TYPE_CHECKING:
     from .training.loop import Progress
+
+DEFAULT_STYLE = "chorale"
+VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,7 @@ class TrainingRequest:
     work: Path | None = None  # where the run and the cache live; default: beside the output
     workers: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    command: str = ""  # as it was typed, for the model card
 
     @property
     def work_folder(self) -> Path:
@@ -55,10 +66,10 @@ def train(request: TrainingRequest, progress=None) -> Iterator[Progress]:
     from .training.loop import TrainingPlan
     from .training.loop import train as run_training
 
-    cache = prepare(request, progress)
+    music = prepare(request, progress)
     plan = _plan(TrainingPlan, request)
-    yield from run_training(cache, plan, request.work_folder)
-    export.export_run(cache, plan, request.work_folder, request.output)
+    yield from run_training(music, plan, request.work_folder)
+    export.export_run(music, plan, request.work_folder, request.output, request.command)
 
 
 def _plan(kind, request: TrainingRequest):
@@ -69,3 +80,79 @@ def _plan(kind, request: TrainingRequest):
     if "options" in own:
         raise BadOption("'options' cannot be set as a whole; set the family's options one by one")
     return kind(family=request.family, minutes=request.minutes, steps=request.steps, options=options, **own)
+
+
+def compose(
+    style: str | None = None,
+    *,
+    model: Path | str | None = None,
+    bars: int | None = None,
+    seconds: float | None = None,
+    key: str | tuple[int, str] | None = None,
+    tempo: float | None = None,
+    metre: str | tuple[int, int] | None = None,
+    instruments: Sequence[int] | None = None,
+    seed: int = 0,
+    candidates: int = 1,
+    sampling: Sampling | None = None,
+) -> Score:
+    """Compose a piece: the most typical of `candidates`, of exactly `bars` bars (default 16) or `seconds`.
+
+    `style` is a shipped style (default "chorale") or one of the model file `model`; `key` is written "D minor",
+    `metre` "3/4", `tempo` in quarter notes a minute. The same arguments and seed give the same piece.
+    """
+    return compose_candidates(
+        style, model=model, bars=bars, seconds=seconds, key=key, tempo=tempo, metre=metre, instruments=instruments,
+        seed=seed, candidates=candidates, sampling=sampling,
+    )[0].score  # fmt: skip
+
+
+def compose_candidates(style: str | None = None, *, model: Path | str | None = None, **asked) -> list[Candidate]:
+    """All candidates that `compose` chooses from, the most typical of the style first; the same arguments."""
+    path = Path(model) if model else styles.find(style or DEFAULT_STYLE)
+    loaded = _loaded(path)
+    known = list(loaded.info["styles"])
+    if style is None:
+        style = DEFAULT_STYLE if DEFAULT_STYLE in known else known[0]
+    if style not in known:
+        raise UnknownName(f"no style {style!r} in {path.name}; there are {', '.join(known)}")
+    request = _request(style, **asked)
+    found = composing.compose(loaded, request)
+    return [replace(one, score=_signed(one.score, path, request, n)) for n, one in enumerate(found)]
+
+
+def _request(style, key=None, metre=None, instruments=None, sampling=None, **rest) -> composing.Request:
+    if isinstance(key, str):
+        parsed = theory.parse_key(key)
+        key = (parsed.tonic, parsed.mode)
+    if isinstance(metre, str):
+        metre = timing.parse_metre(metre)
+    programs = tuple(instruments) if instruments else None
+    return composing.Request(style, key=key, metre=metre, programs=programs, sampling=sampling or Sampling(), **rest)
+
+
+def _signed(score: Score, path: Path, request: composing.Request, rank: int) -> Score:
+    """The score with its title and the recipe that made it."""
+    asked = {name: value for name, value in asdict(request).items() if value not in (None, {}, ())}
+    recipe = {"model": _digest(path), "partimento": VERSION, "rank": rank, **asked}
+    return replace(score, title=f"{request.style.capitalize()} no. {request.seed}", recipe=recipe)
+
+
+@cache
+def _loaded(path: Path) -> Model:
+    return model_file.load(path)
+
+
+@cache
+def _digest(path: Path) -> str:
+    """The first twelve hexadecimal digits of a model file's SHA-256."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def style_table() -> list[dict[str, Any]]:
+    """The shipped styles: name, model file, what it learnt from, how well it predicts held-out works."""
+    return [
+        {"style": style, "file": path.name, "pieces": styles.described(path)["styles"][style]["pieces"],
+         "card": styles.described(path)["card"], "encoding": styles.described(path)["encoding"]["name"]}
+        for style, path in styles.shipped().items()
+    ]  # fmt: skip

@@ -39,6 +39,7 @@ class Model:
             raise ModelError("the model was made for other fields than this version's encoding declares; train it anew")
         self._sessions = {name: _session(graph, threads) for name, graph in graphs.items()}
         self._heads = {name[5:]: session for name, session in self._sessions.items() if name.startswith("head.")}
+        self._first = self.encoding.composed[0].name  # nothing is known before it
         self._inputs = [entry.name for entry in self._sessions["advance"].get_inputs()]
 
     def begin(self, size: int) -> Memory | KeyValues:
@@ -55,7 +56,8 @@ class Model:
 
     def logits(self, field: str, hidden: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Logits (B, classes) of a composed field; `chosen` (B, columns) int64 holds what is known of the step."""
-        return self._heads[field].run(None, {"hidden": hidden, "chosen": chosen})[0]
+        feed = {"hidden": hidden, "chosen": chosen} if field != self._first else {"hidden": hidden}
+        return self._heads[field].run(None, feed)[0]
 
 
 class Memory:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from .errors import BadOption
 from .score import DEFAULT_METRE, DEFAULT_TEMPO, Metre, Score, Tempo
 
 MICROSECONDS_A_MINUTE = 60_000_000
@@ -22,6 +24,14 @@ def pulse_ticks(numerator: int, denominator: int, ticks_per_beat: int) -> int:
     """Length of the felt beat: a dotted note in compound metres (6/8, 9/8, 12/8), else one denominator unit."""
     unit = max(1, 4 * ticks_per_beat // denominator)
     return unit * 3 if numerator in COMPOUND and denominator >= 8 else unit
+
+
+def parse_metre(text: str) -> tuple[int, int]:
+    """"3/4" as (3, 4)."""
+    match = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(1|2|4|8|16)\s*", text)
+    if not match or not int(match[1]):
+        raise BadOption(f"no metre {text!r}; write it like 4/4, 3/4 or 6/8")
+    return int(match[1]), int(match[2])
 
 
 @dataclass(frozen=True)

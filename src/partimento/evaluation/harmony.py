@@ -13,7 +13,8 @@ from ._base import HIGH, NOT_HERE, Measure, share
 from .hearing import Hearing, entropy
 
 FIFTH, OCTAVE = 7, 12
-PLAIN_CHORDS = ("maj", "min", "dim", "7", "min7", "maj7", "hdim7", "dim7")
+# without the major seventh chord, in which a bare semitone would lie
+PLAIN_CHORDS = ("maj", "min", "dim", "7", "min7", "hdim7", "dim7")
 PAIRS = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))  # of four voices
 BITS = 1 << np.arange(12)
 
@@ -32,7 +33,7 @@ WITHIN_A_CHORD = _chord_table()
 
 
 def polyphony(heard: Hearing) -> float:
-    """Mean number of notes that sound while anything sounds, 1 and more (muspy's definition, in exact time)."""
+    """Mean number of notes that sound while anything sounds, 1 and more; as muspy's, but unisons count twice."""
     weights = heard.spans[heard.sounding]
     return float(heard.height[heard.sounding] @ weights / weights.sum())
 
@@ -58,7 +59,7 @@ def struck_clashes(heard: Hearing) -> float:
 
 
 def plain_chords(heard: Hearing) -> float:
-    """Share of time whose pitch classes all lie within one triad or seventh chord, 0 to 1."""
+    """Share of time whose pitch classes all lie within one triad or seventh chord (but major sevenths), 0 to 1."""
     return _together(heard, WITHIN_A_CHORD[heard.classes @ BITS])
 
 

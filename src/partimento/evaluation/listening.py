@@ -8,31 +8,44 @@ pieces by the percentiles that `reference` found in real ones. The measures them
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..score import Score
+from ..transform import cut
 from . import harmony, melody, rhythm
-from ._base import HIGH, LOW, Measure
+from ._base import HIGH, LOW, PIECE, SPAN, Measure
 from .hearing import Hearing
 
 MEASURES: dict[str, Measure] = {**rhythm.MEASURES, **melody.MEASURES, **harmony.MEASURES}
 PERCENTILES = (1.0, 25.0, 50.0, 75.0, 99.0)  # what `reference` keeps
 EXTREME = 0.5  # percent on either side of what 99 % of real pieces hold; all 1 % on one side where one is worse
+SHORT_SPAN = 0.75  # of the span asked for: a piece shorter than that has no span to compare
 DRAWS = 2000  # of the bootstrap
 FARTHEST = 3.0  # a measure counts at most as if it lay three times as far out as the 1st or 99th percentile
 NORMAL_95 = 1.96
 
 
-def listen(score: Score) -> dict[str, float]:
+def listen(score: Score, *, span: int | None = None) -> dict[str, float]:
     """Every measure that applies to `score`, by name; those of four voices, say, are left out of a tune.
 
-    Raises `MusicError` where no pitched note sounds.
+    `span` makes a real piece comparable with composed ones of so many bars: measures of scope "span", which grow
+    with the length of the music, are taken of its last `span` bars. A piece that is hardly shorter is its own span;
+    one that is much shorter lacks those measures. Raises `MusicError` where no pitched note sounds.
     """
     heard = Hearing(score)
-    found = {name: float(measure.function(heard)) for name, measure in MEASURES.items()}
+    if span is None or SHORT_SPAN * span <= heard.full_bars <= span:
+        return _measured(heard, (PIECE, SPAN))
+    if heard.full_bars < span:
+        return _measured(heard, (PIECE,))
+    last = Hearing(cut(heard.score, int(heard.clock.bar_starts[-span]), heard.score.end))
+    return _measured(heard, (PIECE,)) | _measured(last, (SPAN,))
+
+
+def _measured(heard: Hearing, scopes: Container[str]) -> dict[str, float]:
+    found = {name: float(one.function(heard)) for name, one in MEASURES.items() if one.scope in scopes}
     return {name: value for name, value in found.items() if not math.isnan(value)}
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
-import math
+import logging
 import platform
 import tempfile
 import warnings
@@ -15,19 +16,37 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as safetensors_load
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
 from .. import model_file
 from ..corpus import Cache
-from ..errors import MissingExtra
+from ..encodings import get_encoding
+from ..errors import MissingExtra, ModelError
+from ..models import get_family
 from ..models.base import Composer, parameter_count
 from ..models.recurrent import Family as Recurrent
 from ..models.transformer import Family as Transformer
 from ..profile import style_profiles
+from . import checkpoint
 from .loop import Run, TrainingPlan, nats_per_step
 
 OPSET = 17
+WEIGHTS, SCALE = "weights.safetensors", "|scale"
+MATRIX, LARGEST_INT8 = 2, 127
+
+
+class HalfTable(nn.Module):
+    """An embedding whose table is kept in half precision in the graph; what is looked up becomes float again."""
+
+    def __init__(self, table: nn.Embedding):
+        super().__init__()
+        self.register_buffer("weight", table.weight.detach().half())
+
+    def forward(self, index: Tensor) -> Tensor:
+        return self.weight[index].float()
 
 
 class Advance(nn.Module):
@@ -70,7 +89,10 @@ def state_spec(model: Composer) -> dict[str, Any]:
 
 def graphs(model: Composer, int8: bool = True) -> dict[str, bytes]:
     """ONNX graphs of one step of the backbone and of every head; matrix products in int8 if asked for."""
-    model.eval()
+    model = copy.deepcopy(model).eval()
+    for holder in (model.embedding.tables, model.heads.chain):
+        for name, table in list(holder.items()):
+            holder[name] = HalfTable(table)
     columns = len(model.fields)
     rows = torch.zeros(2, columns, dtype=torch.int64)
     state = model.begin(2)
@@ -109,6 +131,7 @@ def _quantised(graph: bytes) -> bytes:
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
         raise MissingExtra("exporting in int8 needs onnx: pip install 'partimento[train]'") from error
+    logging.getLogger().addFilter(_not_quantiser_advice)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
         source.write_bytes(graph)
@@ -118,17 +141,49 @@ def _quantised(graph: bytes) -> bytes:
         return target.read_bytes()
 
 
+def _not_quantiser_advice(record: logging.LogRecord) -> bool:
+    """Leaves out the quantiser's advice to pre-process, which was tried and changes nothing here."""
+    return "pre-processing before quantization" not in record.getMessage()
+
+
+def packed(model: nn.Module) -> bytes:
+    """The weights as safetensors: matrices as int8 with a scale a row, the rest in half precision."""
+    found = {}
+    for name, value in model.state_dict().items():
+        if value.ndim == MATRIX:
+            scale = value.abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / LARGEST_INT8
+            found[name] = (value / scale).round().to(torch.int8)
+            found[f"{name}{SCALE}"] = scale
+        else:
+            found[name] = value.half()
+    return safetensors_bytes({name: value.contiguous() for name, value in found.items()})
+
+
+def load_composer(path: Path) -> Composer:
+    """The model in a file as a torch module, to go on training from; raises `ModelError` where it does not fit."""
+    info, members = model_file.read(path, also=(WEIGHTS,))
+    try:
+        tensors = safetensors_load(members[WEIGHTS])
+        fields = get_encoding(**info["encoding"]).fields
+        model = get_family(info["family"])(fields, **info["options"])
+        plain = {
+            name: value.float() * tensors[f"{name}{SCALE}"] if f"{name}{SCALE}" in tensors else value.float()
+            for name, value in tensors.items()
+            if not name.endswith(SCALE)
+        }
+        model.load_state_dict(plain)
+    except (KeyError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
+        raise ModelError(f"{path}: its weights do not fit its description ({error}); train it again") from error
+    return model
+
+
 def export_run(cache: Cache, plan: TrainingPlan, folder: Path, output: Path, command: str = "") -> dict[str, Any]:
     """Write the run's best weights as a model file; returns its description."""
     run = Run(cache, plan, folder)
-    run.resume()
-    from . import checkpoint
-
     state = checkpoint.load(run.best, run.model, run.average, run.optimisers)
     run.model.load_state_dict(run.average)
     model = run.model.cpu().eval()
-    half = {name: value.half().contiguous() for name, value in model.state_dict().items()}
-    members = graphs(model) | {"weights.safetensors": safetensors_bytes(half)}
+    members = graphs(model) | {WEIGHTS: packed(model)}
     info = describe(run, model, state, members, command)
     output.parent.mkdir(parents=True, exist_ok=True)
     model_file.write(output, info, members)
@@ -146,8 +201,7 @@ def describe(run: Run, model: Composer, state: dict, members: dict[str, bytes], 
         "styles": style_profiles(cache, run.encoding),
         "card": {
             "parameters": parameter_count(model),
-            "bytes": {"int8 graphs": sum(map(len, members.values())) - len(members["weights.safetensors"]),
-                      "half-precision weights": len(members["weights.safetensors"])},
+            "bytes": sum(map(len, members.values())),
             "data": data_card(cache),
             "training": {
                 "command": command, "date": date.today().isoformat(), "machine": _machine(run), "steps": state["step"],
@@ -204,4 +258,4 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-__all__ = ["data_card", "export_run", "graphs", "held_out_nats", "state_spec"]
+__all__ = ["data_card", "export_run", "graphs", "held_out_nats", "load_composer", "packed", "state_spec"]

@@ -1,0 +1,144 @@
+"""Composing with a loaded model: from what is asked, through the sampling loop, to ranked scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .encodings.base import Plan
+from .errors import BadOption
+from .evaluation.listening import listen, typicality
+from .model_file import Model
+from .rules import InKey, InRange, NoStutter, Rule
+from .sampling import Sampling, sample
+from .score import Score, Tempo
+from .timing import bar_ticks
+
+MOST_BARS = 2000
+TEMPO_RANGE = (10.0, 400.0)
+LONGEST = 3 * 3600.0  # seconds
+METRE_DENOMINATORS = (1, 2, 4, 8, 16)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a piece; `None` leaves it to the style."""
+
+    style: str = ""
+    bars: int | None = None
+    seconds: float | None = None
+    key: tuple[int, str] | None = None
+    tempo: float | None = None
+    metre: tuple[int, int] | None = None
+    programs: tuple[int, ...] | None = None
+    seed: int = 0
+    sampling: Sampling = field(default_factory=Sampling)
+    candidates: int = 1
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A composed piece, how typical of its style it measures (0-1), and the measures."""
+
+    score: Score
+    typicality: float
+    measures: dict[str, float]
+
+
+def check(request: Request) -> None:
+    """Raise `BadOption` where a number is out of range or two options contradict each other."""
+    if request.bars is not None and request.seconds is not None:
+        raise BadOption("bars and seconds are both given; the length can be one of them")
+    limits = (
+        ("bars", request.bars, 1, MOST_BARS),
+        ("seconds", request.seconds, 1, LONGEST),
+        ("tempo", request.tempo, *TEMPO_RANGE),
+        ("candidates", request.candidates, 1, 256),
+        ("seed", request.seed, 0, 2**63 - 1),
+    )
+    for name, value, low, high in limits:
+        if value is not None and not low <= value <= high:
+            raise BadOption(f"{name} {value:g} is out of range; wanted {low:g} to {high:g}")
+
+
+def plan_for(profile: Mapping[str, Any], request: Request, rng: np.random.Generator) -> Plan:
+    """What is asked, completed by draws from the style's own habits."""
+    metre, upbeat, tempo = _metre(profile, request, rng)
+    key = request.key
+    if key is None:
+        tonic, mode = _drawn(profile["keys"], rng)
+        key = (tonic, mode)
+    bars = request.bars or 16
+    if request.seconds is not None:
+        bars, tempo = _fitted(request, metre, upbeat, tempo)
+    programs = request.programs or tuple(_drawn(profile["programs"], rng))
+    return Plan(bars, request.style, key, metre, tempo, programs, {}, upbeat)
+
+
+def _metre(profile, request: Request, rng) -> tuple[tuple[int, int], int, float]:
+    """Metre, upbeat in ticks and tempo: of a real piece of the style in the metre asked for, if there is one."""
+    kinds = profile["metres"]
+    if request.metre:
+        kinds = [kind for kind in kinds if tuple(kind[0][:2]) == tuple(request.metre)] or [[[*request.metre, 0, 120], 1]]
+    numerator, denominator, upbeat, tempo = _drawn(kinds, rng)
+    return (numerator, denominator), upbeat, float(request.tempo or tempo)
+
+
+def _fitted(request: Request, metre: tuple[int, int], upbeat: int, tempo: float) -> tuple[int, float]:
+    """Bars that come nearest to the seconds asked for, and the tempo at which they last exactly so long."""
+    beats_a_bar = metre[0] * 4 / metre[1]
+    seconds_a_bar = beats_a_bar * 60 / tempo
+    bars = max(1, round((request.seconds - upbeat / 24 * 60 / tempo) / seconds_a_bar))
+    if bars > MOST_BARS:
+        raise BadOption(f"{request.seconds:g} seconds are {bars} bars at {tempo:g} beats a minute; {MOST_BARS} at most")
+    if request.tempo:
+        return bars, tempo
+    return bars, (bars * beats_a_bar + upbeat / 24) * 60 / request.seconds
+
+
+def _drawn(shares: Sequence, rng: np.random.Generator):
+    chances = np.array([share for _, share in shares])
+    return shares[int(rng.choice(len(shares), p=chances / chances.sum()))][0]
+
+
+def rules_for(profile: Mapping[str, Any], plan: Plan) -> list[Rule]:
+    """The rules of a style: its ranges, no stutter beyond what its real pieces do, its key when drawn boldly."""
+    ranges = {name: tuple(value) for name, value in profile["ranges"].items()}
+    stutter = profile["measures"].get("longest_repeat")
+    rules: list[Rule] = [InRange(ranges), NoStutter(max(2, int(stutter[3]) + 1) if stutter else 4)]
+    if plan.key:
+        rules.append(InKey(*plan.key, strength=0.5))
+    return rules
+
+
+def compose(model: Model, request: Request) -> list[Candidate]:
+    """Compose `request.candidates` pieces side by side; the most typical of the style first.
+
+    Raises `BadOption` for what cannot be asked, `UnknownName` for a style that the model has not learnt.
+    """
+    check(request)
+    profile = model.info["styles"][request.style]
+    seeds = np.random.SeedSequence(request.seed).spawn(request.candidates + 1)
+    plan = plan_for(profile, request, np.random.default_rng(seeds[0]))
+    cursors = [model.encoding.cursor(plan) for _ in range(request.candidates)]
+    rows: list[list[np.ndarray]] = [[] for _ in cursors]
+    rngs = [np.random.default_rng(seed) for seed in seeds[1:]]
+    for n, row in sample(model, cursors, request.sampling, rngs, rules_for(profile, plan)):
+        rows[n].append(row)
+    found = [_candidate(model, plan, np.array(steps), profile) for steps in rows]
+    return sorted(found, key=lambda one: -one.typicality)
+
+
+def _candidate(model: Model, plan: Plan, steps: np.ndarray, profile: Mapping[str, Any]) -> Candidate:
+    score = model.encoding.decode(steps, plan)
+    score = replace(score, tempos=(Tempo(0, plan.tempo),))
+    measures = listen(score)
+    return Candidate(score, typicality(measures, profile["measures"]), measures)
+
+
+def length_of(plan: Plan) -> int:
+    """Ticks of the plan's bars at 24 a beat."""
+    return plan.bars * bar_ticks(*plan.metre, 24)
