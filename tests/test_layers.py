@@ -26,7 +26,7 @@ LEVELS = {
     7: ("cli", "studio", "live"),
 }
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
-SINGLE_FILES = (0, 1, 3)  # levels whose rooms may use each other, as long as no circle closes
+SIBLINGS = (0, 1, 3, 6)  # levels whose rooms may use each other, as long as no circle closes
 FACES = LEVELS[7]
 FACES_MAY = {"", "errors", "score", "formats", *LEVELS[1], *LEVELS[6]}
 MODELS_MAY = {"errors", "registry", "encodings.base"}
@@ -90,7 +90,7 @@ def reproach(module: str, name: str) -> str | None:
         return None if other in FACES_MAY else f"imports {other}; a face goes by api"
     if not other:
         return "imports the package from inside"
-    if LEVEL[other] < LEVEL[room] or (LEVEL[other] == LEVEL[room] and LEVEL[room] in SINGLE_FILES):
+    if LEVEL[other] < LEVEL[room] or (LEVEL[other] == LEVEL[room] and LEVEL[room] in SIBLINGS):
         return None
     return f"level {LEVEL[room]} imports {other} of level {LEVEL[other]}"
 

@@ -310,3 +310,18 @@ def test_real_music_beside_real_music_is_mostly_typical(benchmark, data_folder, 
     rows = json.loads(report.read_text(encoding="utf-8"))["styles"]["folk"]["rows"]
     assert len(rows) > 60 and sum(row["is_typical"] for row in rows) >= 0.9 * len(rows)
     assert any(row["outside"] for row in rows)
+
+
+def test_composed_music_that_is_stuck_on_a_note_is_told_from_real_music(
+    benchmark, data_folder, tmp_path, capsys, monkeypatch
+):
+    stuck = replace(score_of(bars_of(*["C5 quarter"] * 64)), metres=(Metre(0, 4, 4),))
+    monkeypatch.setattr("partimento.compose", lambda *asked, **named: stuck, raising=False)
+    options = ["--style", "folk", "--pieces", "3", "--data", str(data_folder), "--look", str(tmp_path)]
+    assert benchmark.main(options) == 0
+    printed = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in printed.splitlines() if line}
+    assert rows["longest_repeat"].endswith("too high") and rows["steps"].endswith("too low")
+    assert rows["end_gap"].endswith("typical")
+    assert "metres 4/4 x3" in printed and "3 of 3 pieces beyond 99 % somewhere" in printed
+    assert {path.name for path in tmp_path.iterdir()} == {"folk-1.png", "folk-2.png", "folk-3.png"}

@@ -353,6 +353,6 @@ def test_a_transformer_goes_on_beyond_its_context_by_forgetting_the_oldest():
         for at in range(length):
             step = batch["last"][:, at], batch["steps"][:, at], batch["time"][:, at]
             hidden, state = model.advance(*step, state)
-        first = length - 1 - context  # one layer sees its context and itself, whose positions are all relative
+        first = length - context  # one layer sees no further back, and its positions are all relative
         short = {name: value[:, first:] for name, value in batch.items()}
         assert torch.allclose(hidden, model.hidden(short)[:, -1], atol=1e-4)

@@ -127,7 +127,7 @@ def _request(style, key=None, metre=None, instruments=None, sampling=None, **res
         key = (parsed.tonic, parsed.mode)
     if isinstance(metre, str):
         metre = timing.parse_metre(metre)
-    programs = tuple(instruments) if instruments else None
+    programs = tuple(instruments or ())
     return composing.Request(style, key=key, metre=metre, programs=programs, sampling=sampling or Sampling(), **rest)
 
 

@@ -12,10 +12,10 @@ from .encodings.base import Plan
 from .errors import BadOption
 from .evaluation.listening import listen, typicality
 from .model_file import Model
+from .profile import SPAN
 from .rules import InKey, InRange, NoStutter, Rule
 from .sampling import Sampling, sample
 from .score import Score, Tempo
-from .timing import bar_ticks
 
 MOST_BARS = 2000
 TEMPO_RANGE = (10.0, 400.0)
@@ -33,7 +33,7 @@ class Request:
     key: tuple[int, str] | None = None
     tempo: float | None = None
     metre: tuple[int, int] | None = None
-    programs: tuple[int, ...] | None = None
+    programs: tuple[int, ...] = ()  # what plays the parts, in order; those left over keep the style's
     seed: int = 0
     sampling: Sampling = field(default_factory=Sampling)
     candidates: int = 1
@@ -74,7 +74,7 @@ def plan_for(profile: Mapping[str, Any], request: Request, rng: np.random.Genera
     bars = request.bars or 16
     if request.seconds is not None:
         bars, tempo = _fitted(request, metre, upbeat, tempo)
-    programs = request.programs or tuple(_drawn(profile["programs"], rng))
+    programs = tuple(_drawn(profile["programs"], rng))
     return Plan(bars, request.style, key, metre, tempo, programs, {}, upbeat)
 
 
@@ -128,17 +128,20 @@ def compose(model: Model, request: Request) -> list[Candidate]:
     rngs = [np.random.default_rng(seed) for seed in seeds[1:]]
     for n, row in sample(model, cursors, request.sampling, rngs, rules_for(profile, plan)):
         rows[n].append(row)
-    found = [_candidate(model, plan, np.array(steps), profile) for steps in rows]
+    found = [_candidate(model, plan, np.array(steps), request) for steps in rows]
     return sorted(found, key=lambda one: -one.typicality)
 
 
-def _candidate(model: Model, plan: Plan, steps: np.ndarray, profile: Mapping[str, Any]) -> Candidate:
+def _candidate(model: Model, plan: Plan, steps: np.ndarray, request: Request) -> Candidate:
     score = model.encoding.decode(steps, plan)
-    score = replace(score, tempos=(Tempo(0, plan.tempo),))
-    measures = listen(score)
-    return Candidate(score, typicality(measures, profile["measures"]), measures)
+    score = played_by(replace(score, tempos=(Tempo(0, plan.tempo),)), request.programs)
+    measures = listen(score, span=SPAN)
+    reference = model.info["styles"][request.style]["measures"]
+    return Candidate(score, typicality(measures, reference), measures)
 
 
-def length_of(plan: Plan) -> int:
-    """Ticks of the plan's bars at 24 a beat."""
-    return plan.bars * bar_ticks(*plan.metre, 24)
+def played_by(score: Score, programs: Sequence[int]) -> Score:
+    """The score with its tracks given to other instruments, in order; tracks beyond the list stay."""
+    given = [replace(track, program=program) for track, program in zip(score.tracks, programs, strict=False)]
+    return replace(score, tracks=(*given, *score.tracks[len(given) :]))
+

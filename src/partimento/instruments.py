@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
+from .errors import UnknownName
 from .score import DRUM_PROGRAM, Track
 
 NAMES = (
@@ -74,3 +77,18 @@ def instrument_name(program: int) -> str:
 def label(track: Track) -> str:
     """What to call a track: its name without what LilyPond adds after a colon ("up:one"), else its instrument."""
     return track.name.split(":")[0].strip() or instrument_name(track.program)
+
+
+def find_program(text: str) -> int:
+    """The General MIDI program (0-127) that "violin", "Flute" or "40" names; raises `UnknownName` with what is near."""
+    wanted = text.strip().lower()
+    if wanted.isdigit() and int(wanted) < len(NAMES):
+        return int(wanted)
+    lowered = [name.lower() for name in NAMES]
+    if wanted in lowered:
+        return lowered.index(wanted)
+    partly = [n for n, name in enumerate(lowered) if wanted and wanted in name]
+    if partly:
+        return partly[0]  # "piano" is the acoustic grand
+    near = get_close_matches(wanted, lowered, n=3, cutoff=0.4)
+    raise UnknownName(f"no instrument {text!r}; {'near to it: ' + ', '.join(near) if near else 'a program is 0-127'}")

@@ -82,7 +82,7 @@ class KeyValues:
     def __init__(self, spec: Mapping[str, Any], size: int):
         self.context, self.at = spec["context"], 0
         self.shape = (size, spec["heads"], spec["head"])
-        self.values = [self._room(n, CACHE_BLOCK) for n in range(2 * spec["layers"])]
+        self.values = [self._room(n, min(CACHE_BLOCK, self.context)) for n in range(2 * spec["layers"])]
 
     def _room(self, n: int, capacity: int) -> np.ndarray:
         size, heads, head = self.shape
@@ -95,6 +95,9 @@ class KeyValues:
                 np.concatenate([value, self._room(n, room)], axis=2 if n % 2 else 3)
                 for n, value in enumerate(self.values)
             ]
+        if self.at >= self.context:  # the graph adds the step's own key to its slot
+            for n, value in enumerate(self.values):
+                (value[:, :, self.at % self.context] if n % 2 else value[..., self.at % self.context])[...] = 0.0
         found = {f"state{n + 1}": value for n, value in enumerate(self.values)}
         return found | {"state0": np.array(self.at, dtype=np.int64)}
 
@@ -104,7 +107,7 @@ class KeyValues:
             if n % 2:
                 self.values[n][:, :, slot] = entry[:, :, 0]
             else:
-                self.values[n][..., slot] = entry[..., 0]
+                self.values[n][..., slot] = entry[:, :, 0]
         self.at += 1
 
 

@@ -22,6 +22,7 @@ from .timing import Clock
 MOST_MEASURED = 400  # pieces a style whose listening measures are taken
 SHARE_KEPT = 0.01  # of pieces that a metre, key or set of instruments needs to be listed
 EDGES = (0.1, 99.9)  # percentiles of pitch that count as the range
+SPAN = 16  # bars over which measures that grow with length are taken
 BARS_MEASURED = (8, 64)  # pieces of this many bars stand for what `compose` makes
 
 
@@ -54,7 +55,7 @@ def profile(scores: Sequence[Score]) -> dict[str, Any]:
         "keys": _shares(keys),
         "programs": _shares(programs),
         "bars": [float(np.percentile(bars, p)) for p in (5, 25, 50, 75, 95)],
-        "measures": reference([listen(score) for score in measured or scores]),
+        "measures": reference([listen(score, span=SPAN) for score in measured or scores]),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from .encodings.base import Cursor
 from .theory import in_key_pitch_classes
 
 FORBIDDEN = -np.inf
+PITCHES = ("pitch", "soprano", "alto", "tenor", "bass")
 VOICE_PITCH = 2  # class of pitch 0 in a voice of the encoding `voices`; below it stand hold and rest
 
 
@@ -23,17 +25,15 @@ class Stream:
 
 
 class Rule:
-    """Lowers the logits of what should not be chosen; a rule that would leave nothing is passed over."""
+    """Lowers the logits of what should not be chosen; a rule that would leave nothing is passed over.
+
+    What is legal at all - well formed, within the instruments, on time - the encoding's cursor tells beforehand.
+    """
+
+    fields: ClassVar[tuple[str, ...]] = PITCHES  # those that the rule is asked about
 
     def __call__(self, name: str, logits: np.ndarray, stream: Stream, chosen: Mapping[str, int]) -> None:
         """Change `logits` (classes,) of the field `name` in place."""
-
-
-class Legal(Rule):
-    """Keeps the piece well formed, within ranges and on time, as the encoding's cursor tells (`EndOnTime` included)."""
-
-    def __call__(self, name, logits, stream, chosen) -> None:
-        logits[~stream.cursor.legal(name, chosen)] = FORBIDDEN
 
 
 @dataclass
@@ -45,7 +45,7 @@ class NoStutter(Rule):
     def __call__(self, name, logits, stream, chosen) -> None:
         if name == "pitch":
             self._in_notes(logits, stream.steps, chosen)
-        elif name in ("soprano", "alto", "tenor", "bass"):
+        else:
             struck = [step[name] for step in stream.steps[-64:] if step[name] >= VOICE_PITCH][-self.most :]
             if len(struck) == self.most and len(set(struck)) == 1:
                 logits[struck[0]] = FORBIDDEN
@@ -80,7 +80,6 @@ class InKey(Rule):
     strength: float = 1.0
 
     def __call__(self, name, logits, stream, chosen) -> None:
-        if name == "pitch" or name in ("soprano", "alto", "tenor", "bass"):
-            first = 0 if name == "pitch" else VOICE_PITCH
-            outside = ~in_key_pitch_classes(self.tonic, self.mode)[np.arange(len(logits) - first) % 12]
-            logits[first:][outside] -= self.strength
+        first = 0 if name == "pitch" else VOICE_PITCH
+        outside = ~in_key_pitch_classes(self.tonic, self.mode)[np.arange(len(logits) - first) % 12]
+        logits[first:][outside] -= self.strength

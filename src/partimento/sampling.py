@@ -10,7 +10,7 @@ import numpy as np
 
 from .encodings.base import Cursor, Encoding
 from .errors import BadOption
-from .rules import Legal, Rule, Stream
+from .rules import FORBIDDEN, Rule, Stream
 
 LONGEST_PIECE = 100_000  # steps; beyond, something is wrong with a cursor
 
@@ -80,7 +80,7 @@ def sample(
     for n, cursor in enumerate(cursors):
         _put(last[n], columns, cursor.start())
         yield n, last[n].copy()
-    state, every = model.begin(len(cursors)), (Legal(), *rules)
+    state = model.begin(len(cursors))
     time = np.zeros(len(cursors), dtype=np.float32)
     for _ in range(LONGEST_PIECE):
         coming = np.zeros_like(last)
@@ -89,7 +89,7 @@ def sample(
         hidden = model.advance(last, coming, time, state)
         chosen: list[dict[str, int]] = [{} for _ in streams]
         for entry in encoding.composed:
-            _choose(model, entry.name, hidden, coming, chosen, streams, active, options, rngs, every)
+            _choose(model, entry.name, hidden, coming, chosen, streams, active, options, rngs, rules)
         last, over = coming, []
         for n in active:
             going_on = streams[n].cursor.push(chosen[n])
@@ -111,28 +111,31 @@ def _put(row: np.ndarray, columns: Mapping[str, int], values: Mapping[str, int])
 def _choose(model, name, hidden, coming, chosen, streams, active, options, rngs, rules) -> None:
     """Choose the field `name` of the coming step in every active piece."""
     columns = model.encoding.columns
-    logits = model.logits(name, hidden, coming) if _is_open(name, chosen, streams, active) else None
+    allowed = {
+        n: streams[n].cursor.legal(name, chosen[n]) for n in active if not streams[n].cursor.closes(chosen[n])
+    }
+    is_open = any(np.count_nonzero(legal) > 1 for legal in allowed.values())  # else there is nothing to ask
+    logits = model.logits(name, hidden, coming) if is_open else None
     for n in active:
-        if streams[n].cursor.closes(chosen[n]):
+        if n not in allowed:
             coming[n, columns[name]] = -1
             continue
-        chosen[n][name] = _one(name, logits, n, streams[n], chosen[n], options, rngs[n], rules)
+        temperature = options.temperatures.get(name, options.temperature)
+        if logits is None or np.count_nonzero(allowed[n]) == 1:  # no draw, whatever other pieces choose
+            chosen[n][name] = int(allowed[n].argmax())
+        else:
+            scores = _ruled(logits[n], allowed[n], name, streams[n], chosen[n], rules)
+            chosen[n][name] = draw(scores, options, temperature, rngs[n])
         _put(coming[n], columns, {name: chosen[n][name], **streams[n].cursor.given(chosen[n])})
 
 
-def _is_open(name, chosen, streams, active) -> bool:
-    """Whether any piece has a choice: a part that can only be the one need not be asked for."""
-    going = [n for n in active if not streams[n].cursor.closes(chosen[n])]
-    return any(streams[n].cursor.legal(name, chosen[n]).sum() > 1 for n in going)
-
-
-def _one(name, logits, n, stream, chosen, options, rng, rules) -> int:
-    if logits is None:
-        return int(stream.cursor.legal(name, chosen).argmax())
-    scores = logits[n].astype(np.float64)
+def _ruled(logits, legal, name, stream, chosen, rules) -> np.ndarray:
+    """Logits (classes,) float64 with what is illegal, and what the rules forbid, at minus infinity."""
+    scores = np.where(legal, logits.astype(np.float64), FORBIDDEN)
     for rule in rules:
-        before = scores.copy()
-        rule(name, scores, stream, chosen)
-        if not np.isfinite(scores).any():
-            scores = before  # a rule that leaves nothing is passed over; Legal always leaves something
-    return draw(scores, options, options.temperatures.get(name, options.temperature), rng)
+        if name in rule.fields:
+            before = scores.copy()
+            rule(name, scores, stream, chosen)
+            if scores.max() == FORBIDDEN:
+                scores = before  # a rule that leaves nothing is passed over; what is legal always leaves something
+    return scores

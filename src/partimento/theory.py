@@ -68,20 +68,21 @@ def pitch_class_weights(notes: np.ndarray) -> np.ndarray:
     return np.bincount(notes["pitch"] % 12, weights=notes["duration"], minlength=12)
 
 
+def _profile_matrix() -> np.ndarray:
+    """The 24 keys' profiles, centred and of length 1, (24, 12)."""
+    rolled = np.array([np.roll(p, tonic) for p in (MAJOR_PROFILE, MINOR_PROFILE) for tonic in range(12)])
+    centred = rolled - rolled.mean(axis=1, keepdims=True)
+    return centred / np.linalg.norm(centred, axis=1, keepdims=True)
+
+
+PROFILES = _profile_matrix()
+
+
 def key_correlations(weights: np.ndarray) -> np.ndarray:
     """Pearson correlation (-1 to 1) of pitch-class weights (12,) with the 24 keys: C major ... B major, C minor ..."""
     centred = weights - weights.mean()
     scale = np.linalg.norm(centred)
-    if scale == 0:
-        return np.zeros(24)
-    return np.array(
-        [
-            float(centred @ np.roll(profile - profile.mean(), tonic))
-            / (scale * np.linalg.norm(profile - profile.mean()))
-            for profile in (MAJOR_PROFILE, MINOR_PROFILE)
-            for tonic in range(12)
-        ]
-    )
+    return PROFILES @ centred / scale if scale else np.zeros(24)
 
 
 def find_key(notes: np.ndarray) -> Key:

@@ -77,12 +77,13 @@ class Clock:
     def bars(self) -> tuple[Bar, ...]:
         """Every bar up to the end of the music, the upbeat (if any) first."""
         score, found, start = self.score, [], 0
+        end = score.end
         changes = list(score.metres) or [Metre(0, *DEFAULT_METRE)]
         metre = changes.pop(0)
         if score.upbeat:
             found.append(Bar(0, score.upbeat, metre.numerator, metre.denominator))
             start = score.upbeat
-        while start < score.end or not found:
+        while start < end or not found:
             while changes and changes[0].tick <= start:
                 metre = changes.pop(0)
             stop = start + bar_ticks(metre.numerator, metre.denominator, score.ticks_per_beat)

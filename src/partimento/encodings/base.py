@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -97,7 +98,7 @@ class Encoding:
         """What rebuilds this encoding: `get_encoding(**spec)`."""
         return {"name": self.name, "styles": list(self.styles)}
 
-    @property
+    @cached_property
     def columns(self) -> dict[str, int]:
         """First column of each field in a table of steps."""
         found, at = {}, 0
@@ -106,11 +107,11 @@ class Encoding:
             at += entry.width
         return found
 
-    @property
+    @cached_property
     def composed(self) -> tuple[Field, ...]:
         return tuple(entry for entry in self.fields if not entry.given)
 
-    @property
+    @cached_property
     def given(self) -> tuple[Field, ...]:
         return tuple(entry for entry in self.fields if entry.given)
 

@@ -225,8 +225,9 @@ class VoicesCursor(Cursor):
         allowed = np.zeros(FIRST_PITCH + 128, dtype=bool)
         low, high = RANGES[name]
         allowed[FIRST_PITCH + low : FIRST_PITCH + high + 1] = True
-        allowed[HOLD] = self.at > 0
-        allowed[REST] = 0 < self.at < self.length - 4 and self.sounding[name] > 0
+        silent, in_last_bar = not self.sounding[name], self.at >= self.length - self.bar
+        allowed[HOLD] = self.at > 0 and not (silent and in_last_bar)  # every voice sings in the last bar
+        allowed[REST] = self.at > 0 and not silent and not in_last_bar
         return allowed
 
     def push(self, chosen: Mapping[str, int]) -> bool:

@@ -71,9 +71,7 @@ class Heads(nn.Module):
         mixed = self.enter[name](hidden)
         for other in self.before[name]:
             mixed = mixed + self.chain[f"{name}_{other}"](chosen[..., self.columns[other]].clamp(min=0))
-        mixed = F.gelu(mixed, approximate="tanh")
-        mixed = mixed + F.gelu(self.inner[name](self.dropout(mixed)), approximate="tanh")
-        return self.leave[name](mixed)
+        return finish(mixed, self.inner[name], self.leave[name], self.dropout)
 
     def nats(self, hidden: Tensor, steps: Tensor) -> dict[str, Tensor]:
         """Negative log-likelihood (B, T) of each composed field; 0 where its class is -1."""
@@ -86,6 +84,13 @@ class Heads(nn.Module):
         return found
 
 
+def finish(mixed: Tensor, inner: nn.Module, leave: nn.Module, dropout: nn.Module | None = None) -> Tensor:
+    """The last layers of a head, from the sum of all that it sees (..., head width) to logits (..., classes)."""
+    mixed = F.gelu(mixed, approximate="tanh")
+    entered = dropout(mixed) if dropout is not None else mixed
+    return leave(mixed + F.gelu(inner(entered), approximate="tanh"))
+
+
 class RMSNorm(nn.Module):
     """Root-mean-square normalisation (Zhang and Sennrich 2019), written out so that it exports."""
 
@@ -94,7 +99,7 @@ class RMSNorm(nn.Module):
         self.scale = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.scale
+        return x / torch.sqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.scale  # runtimes fuse this form
 
 
 class Rotary(nn.Module):

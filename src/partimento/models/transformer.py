@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from .base import Composer
 from .layers import RMSNorm, Rotary, rotate
 
 CACHE_BLOCK = 256  # steps by which the key-value cache grows
+FAR_BELOW = -1e9  # a score that softmax makes nothing of
 
 
 class Block(nn.Module):
@@ -32,9 +34,9 @@ class Block(nn.Module):
     def project(self, x: Tensor, angles) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values (B, heads, T, head_width), turned to their positions."""
         shape = (x.shape[0], x.shape[1], 3, self.heads, self.head_width)
-        q, k, v = self.qkv(self.before_attention(x)).view(shape).permute(2, 0, 3, 1, 4)
-        cosine, sine = angles
-        return rotate(q, cosine, sine), rotate(k, cosine, sine), v
+        mixed = self.qkv(self.before_attention(x)).view(shape).permute(2, 0, 3, 1, 4)
+        q, k = rotate(mixed[:2], *angles)
+        return q, k, mixed[2]
 
     def feed(self, x: Tensor, mixed: Tensor) -> Tensor:
         """The residual stream after attention `mixed` (B, T, width) and the feed-forward layer."""
@@ -47,20 +49,46 @@ class Block(nn.Module):
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return self.feed(x, mixed.transpose(1, 2).flatten(2))
 
-    def step(self, x: Tensor, angles, keys: Tensor, values: Tensor, at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One step (B, 1, width) over cached `keys` (B, heads, head_width, C) and `values` (B, heads, C, head_width).
+    def turned(self) -> Tensor:
+        """Weights (5 width, width) of queries, keys, values, and queries and keys with their halves exchanged.
 
-        Only the first `at` (int64 scalar) of the C slots are filled. Returns the stream and the step's own key and
-        value, for the caller to store in place: a cache passed through the graph would be copied at every note.
+        A rotation needs a vector and its exchanged halves; as rows of one matrix they cost no slicing a step.
         """
-        q, k, v = self.project(x, angles)
-        scale = 1 / math.sqrt(self.head_width)
-        slots = torch.arange(keys.shape[3], device=x.device)
-        past = (q @ keys) * scale + torch.where(slots < at, 0.0, -1e9)  # (B, heads, 1, C)
-        own = (q * k).sum(-1, keepdim=True) * scale
-        weights = torch.softmax(torch.cat([past, own], dim=-1), dim=-1)
-        mixed = weights[..., :-1] @ values + weights[..., -1:] * v
-        return self.feed(x, mixed.transpose(1, 2).flatten(2)), k.transpose(2, 3), v
+        q, k, v = self.qkv.weight.chunk(3)
+        return torch.cat([q, k, _exchanged(q, self.heads), _exchanged(k, self.heads), v])
+
+    def step(self, x: Tensor, projected: Tensor, slots: Slots, keys: Tensor, values: Tensor):
+        """One step: the stream `x` (B, width) and its projection by `turned` (B, 5 width) over a cache.
+
+        `keys` (B, heads, head_width, C) and `values` (B, heads, C, head_width) hold zeros in the step's own slot.
+        Returns the stream and the step's own key and value (B, heads, 1, head_width) for the caller to store in
+        place: a cache passed through the graph would be copied at every note.
+        """
+        width = x.shape[-1]
+        plain, exchanged, v = projected.split([2 * width, 2 * width, width], dim=-1)
+        q, k = (plain * slots.cosine + exchanged * slots.sine).split([width, width], dim=-1)
+        q, k, v = (part.view(-1, self.heads, 1, self.head_width) for part in (q, k, v))
+        own = (q * k).sum(-1, keepdim=True)
+        scores = (q @ keys + own * slots.own) * (1 / math.sqrt(self.head_width)) + slots.bias  # (B, heads, 1, C)
+        weights = torch.softmax(scores, dim=-1)
+        mixed = weights @ values + (weights * slots.own).sum(-1, keepdim=True) * v
+        return self.feed(x, mixed.view(-1, width)), k, v
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What all layers of one step share: the rotation (B, 2 width), which slot is its own and which are filled (C,)."""
+
+    cosine: Tensor
+    sine: Tensor
+    own: Tensor  # 1 in the step's own slot
+    bias: Tensor  # 0 where filled, far below elsewhere
+
+
+def _exchanged(weight: Tensor, heads: int) -> Tensor:
+    """Rows of a projection such that its outcome has the halves of each head exchanged, the first one negated."""
+    first, second = weight.view(heads, 2, -1, weight.shape[-1]).unbind(1)
+    return torch.stack([-second, first], dim=1).view(weight.shape)
 
 
 class Family(Composer):
@@ -101,23 +129,38 @@ class Family(Composer):
             state.append(torch.zeros(size, heads, capacity, self.head_size))
         return state
 
-    def step(self, last: Tensor, given: Tensor, time: Tensor, at: Tensor, caches: Sequence[Tensor]):
-        """One step without storing: hidden (B, width) and each layer's new key and value."""
-        x = self.embedding(last, given)[:, None]
-        cosine, sine = self.rotary.angles(at.float(), time.float())
-        angles, fresh = (cosine[:, None, None], sine[:, None, None]), []
-        for block, keys, values in zip(self.blocks, caches[0::2], caches[1::2], strict=True):
-            x, key, value = block.step(x, angles, keys, values, at)
+    def step(self, last: Tensor, given: Tensor, time: Tensor, at: Tensor, caches: Sequence[Tensor], project=None):
+        """One step without storing: hidden (B, width) and each layer's new key and value (B, heads, 1, head_width).
+
+        `project` (layer number, normalised stream) may stand in for the product with `Block.turned`.
+        """
+        x = self.embedding(last, given)
+        slots, fresh = self._slots(time, at, caches[0]), []
+        for n, (block, keys, values) in enumerate(zip(self.blocks, caches[0::2], caches[1::2], strict=True)):
+            entered = block.before_attention(x)
+            projected = project(n, entered) if project else F.linear(entered, block.turned())
+            x, key, value = block.step(x, projected, slots, keys, values)
             fresh += [key, value]
-        return self.norm(x)[:, 0], fresh
+        return self.norm(x), fresh
+
+    def _slots(self, time: Tensor, at: Tensor, keys: Tensor) -> Slots:
+        cosine, sine = self.rotary.angles(at.float(), time.float())  # (B, head_width / 2)
+        copies = 4 * self.width // self.head_size
+        number = torch.arange(keys.shape[3], device=keys.device)
+        own = (number == at % self.context).float()
+        bias = torch.where(number <= at, 0.0, FAR_BELOW)
+        return Slots(cosine.repeat(1, copies), sine.repeat(1, copies), own, bias)
 
     def advance(self, last: Tensor, given: Tensor, time: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         at, caches = int(state[0]), state[1:]
         if at == caches[0].shape[3] < self.context:
             room = min(CACHE_BLOCK, self.context - at)
             caches = [F.pad(cache, (0, room) if n % 2 == 0 else (0, 0, 0, room)) for n, cache in enumerate(caches)]
-        hidden, fresh = self.step(last, given, time, state[0], caches)
         slot = at % self.context  # keys carry their position, so that the oldest slot can be written over
-        for n, entry in enumerate(fresh):
-            caches[n].narrow(3 if n % 2 == 0 else 2, slot, 1).copy_(entry)
+        places = [cache.narrow(2 if n % 2 else 3, slot, 1) for n, cache in enumerate(caches)]
+        for place in places:
+            place.zero_()
+        hidden, fresh = self.step(last, given, time, state[0], caches)
+        for n, (place, entry) in enumerate(zip(places, fresh, strict=True)):
+            place.copy_(entry if n % 2 else entry.transpose(2, 3))
         return hidden, [state[0] + 1, *caches]

@@ -10,6 +10,7 @@ import platform
 import tempfile
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from ..encodings import get_encoding
 from ..errors import MissingExtra, ModelError
 from ..models import get_family
 from ..models.base import Composer, parameter_count
+from ..models.layers import Heads, StepEmbedding, finish
 from ..models.recurrent import Family as Recurrent
 from ..models.transformer import Family as Transformer
 from ..profile import style_profiles
@@ -38,15 +40,38 @@ WEIGHTS, SCALE = "weights.safetensors", "|scale"
 MATRIX, LARGEST_INT8 = 2, 127
 
 
-class HalfTable(nn.Module):
-    """An embedding whose table is kept in half precision in the graph; what is looked up becomes float again."""
+class Tables(nn.Module):
+    """Several embeddings of columns as one table in half precision: one look-up and a sum, instead of one each.
 
-    def __init__(self, table: nn.Embedding):
+    A class below 0 stands for the last row of its table where there is one for it, else for the first.
+    """
+
+    def __init__(self, tables: Sequence[nn.Embedding], columns: Sequence[int], has_start: bool):
         super().__init__()
-        self.register_buffer("weight", table.weight.detach().half())
+        sizes = [table.num_embeddings for table in tables]
+        self.register_buffer("columns", torch.tensor(columns))
+        self.register_buffer("offsets", torch.tensor([0, *sizes[:-1]]).cumsum(0))
+        self.register_buffer("below", torch.tensor([size - 1 if has_start else 0 for size in sizes]))
+        self.register_buffer("weight", torch.cat([table.weight.detach() for table in tables]).half())
 
-    def forward(self, index: Tensor) -> Tensor:
-        return self.weight[index].float()
+    def forward(self, rows: Tensor) -> Tensor:
+        index = rows[..., self.columns]
+        index = torch.where(index < 0, self.below, index) + self.offsets
+        return self.weight[index].float().sum(-2)
+
+
+class FlatEmbedding(nn.Module):
+    """A `StepEmbedding` with all its tables as two."""
+
+    def __init__(self, source: StepEmbedding):
+        super().__init__()
+        self.last, self.coming = (
+            Tables([source.tables[name] for name in names], [source.columns[name] for name in names], has_start)
+            for names, has_start in ((source.from_last, True), (source.from_coming, False))
+        )
+
+    def forward(self, last: Tensor, coming: Tensor) -> Tensor:
+        return self.last(last) + self.coming(coming)
 
 
 class Advance(nn.Module):
@@ -55,24 +80,40 @@ class Advance(nn.Module):
     def __init__(self, model: Composer):
         super().__init__()
         self.model = model
+        self.projections = nn.ModuleList(
+            _linear(block.turned()) for block in (model.blocks if isinstance(model, Transformer) else ())
+        )
 
     def forward(self, last: Tensor, given: Tensor, time: Tensor, *state: Tensor):
         if isinstance(self.model, Transformer):
-            hidden, fresh = self.model.step(last, given, time, state[0], state[1:])
+            project = lambda n, entered: self.projections[n](entered)  # noqa: E731
+            hidden, fresh = self.model.step(last, given, time, state[0], state[1:], project)
         else:
             hidden, fresh = self.model.advance(last, given, time, list(state))
         return (hidden, *fresh)
 
 
+def _linear(weight: Tensor) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+    layer.weight = nn.Parameter(weight.detach().clone())
+    return layer
+
+
 class Head(nn.Module):
     """The head of one field as a graph."""
 
-    def __init__(self, model: Composer, field: str):
+    def __init__(self, heads: Heads, name: str):
         super().__init__()
-        self.model, self.field = model, field
+        self.enter, self.inner, self.leave = heads.enter[name], heads.inner[name], heads.leave[name]
+        before = heads.before[name]
+        tables = [heads.chain[f"{name}_{other}"] for other in before]
+        self.chain = Tables(tables, [heads.columns[other] for other in before], False) if before else None
 
     def forward(self, hidden: Tensor, chosen: Tensor) -> Tensor:
-        return self.model.logits(self.field, hidden, chosen)
+        mixed = self.enter(hidden)
+        if self.chain is not None:
+            mixed = mixed + self.chain(chosen)
+        return finish(mixed, self.inner, self.leave)
 
 
 def state_spec(model: Composer) -> dict[str, Any]:
@@ -90,9 +131,7 @@ def state_spec(model: Composer) -> dict[str, Any]:
 def graphs(model: Composer, int8: bool = True) -> dict[str, bytes]:
     """ONNX graphs of one step of the backbone and of every head; matrix products in int8 if asked for."""
     model = copy.deepcopy(model).eval()
-    for holder in (model.embedding.tables, model.heads.chain):
-        for name, table in list(holder.items()):
-            holder[name] = HalfTable(table)
+    heads, model.embedding = model.heads, FlatEmbedding(model.embedding)
     columns = len(model.fields)
     rows = torch.zeros(2, columns, dtype=torch.int64)
     state = model.begin(2)
@@ -103,9 +142,9 @@ def graphs(model: Composer, int8: bool = True) -> dict[str, bytes]:
     example = (rows, rows, torch.zeros(2), *state)
     found["advance"] = _graph(Advance(model), example, inputs, ["hidden"], axes)
     hidden = torch.zeros(2, model.width)
-    for field in model.heads.before:
+    for field in heads.before:
         axes = {name: {0: "pieces"} for name in ("hidden", "chosen", "logits")}
-        found[f"head.{field}"] = _graph(Head(model, field), (hidden, rows), ["hidden", "chosen"], ["logits"], axes)
+        found[f"head.{field}"] = _graph(Head(heads, field), (hidden, rows), ["hidden", "chosen"], ["logits"], axes)
     return {f"{name}.onnx": _quantised(graph) if int8 else graph for name, graph in found.items()}
 
 

@@ -1,0 +1,27 @@
+"""`partimento styles`: what `compose` can be asked for."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from .. import api
+
+
+@click.command("styles")
+@click.option("--json", "as_json", is_flag=True, help="Everything that the model cards say, as JSON.")
+def command(as_json: bool) -> None:
+    """List the shipped styles with what they learnt from.
+
+    \b
+    Examples:
+      partimento styles
+      partimento styles --json
+    """
+    table = api.style_table()
+    if as_json:
+        click.echo(json.dumps(table, indent=1))
+        return
+    for row in table:
+        click.echo(f"{row['style']:<10} {row['pieces']:>5} pieces, {row['encoding']}, {row['file']}")
