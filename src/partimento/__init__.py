@@ -1,8 +1,8 @@
 """Partimento learns from MIDI files and composes new music.
 
-    import partimento
-    score = partimento.compose(style="chorale", bars=16, seed=1)
-    partimento.save(score, "piece.mid")
+import partimento
+score = partimento.compose(style="chorale", bars=16, seed=1)
+partimento.save(score, "piece.mid")
 """
 
 from importlib import import_module

@@ -69,7 +69,9 @@ def train(request: TrainingRequest, progress=None) -> Iterator[Progress]:
     music = prepare(request, progress)
     plan = _plan(TrainingPlan, request)
     yield from run_training(music, plan, request.work_folder)
-    export.export_run(music, plan, request.work_folder, request.output, request.command)
+    export.export_run(
+        music, plan, request.work_folder, request.output, folders=request.folders, command=request.command
+    )
 
 
 def _plan(kind, request: TrainingRequest):

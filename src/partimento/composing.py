@@ -73,7 +73,7 @@ def plan_for(profile: Mapping[str, Any], request: Request, rng: np.random.Genera
         key = (tonic, mode)
     bars = request.bars or 16
     if request.seconds is not None:
-        bars, tempo = _fitted(request, metre, upbeat, tempo)
+        bars, tempo = _fitted(request.seconds, metre, upbeat, tempo, request.tempo is None)
     programs = tuple(_drawn(profile["programs"], rng))
     return Plan(bars, request.style, key, metre, tempo, programs, {}, upbeat)
 
@@ -82,21 +82,20 @@ def _metre(profile, request: Request, rng) -> tuple[tuple[int, int], int, float]
     """Metre, upbeat in ticks and tempo: of a real piece of the style in the metre asked for, if there is one."""
     kinds = profile["metres"]
     if request.metre:
-        kinds = [kind for kind in kinds if tuple(kind[0][:2]) == tuple(request.metre)] or [[[*request.metre, 0, 120], 1]]
+        alike = [kind for kind in kinds if tuple(kind[0][:2]) == tuple(request.metre)]
+        kinds = alike or [[[*request.metre, 0, 120], 1]]
     numerator, denominator, upbeat, tempo = _drawn(kinds, rng)
     return (numerator, denominator), upbeat, float(request.tempo or tempo)
 
 
-def _fitted(request: Request, metre: tuple[int, int], upbeat: int, tempo: float) -> tuple[int, float]:
-    """Bars that come nearest to the seconds asked for, and the tempo at which they last exactly so long."""
+def _fitted(seconds: float, metre: tuple[int, int], upbeat: int, tempo: float, free: bool) -> tuple[int, float]:
+    """Bars that come nearest to `seconds`, and the tempo (if it is `free`) at which they last exactly so long."""
     beats_a_bar = metre[0] * 4 / metre[1]
     seconds_a_bar = beats_a_bar * 60 / tempo
-    bars = max(1, round((request.seconds - upbeat / 24 * 60 / tempo) / seconds_a_bar))
+    bars = max(1, round((seconds - upbeat / 24 * 60 / tempo) / seconds_a_bar))
     if bars > MOST_BARS:
-        raise BadOption(f"{request.seconds:g} seconds are {bars} bars at {tempo:g} beats a minute; {MOST_BARS} at most")
-    if request.tempo:
-        return bars, tempo
-    return bars, (bars * beats_a_bar + upbeat / 24) * 60 / request.seconds
+        raise BadOption(f"{seconds:g} seconds are {bars} bars at {tempo:g} beats a minute; {MOST_BARS} at most")
+    return bars, (bars * beats_a_bar + upbeat / 24) * 60 / seconds if free else tempo
 
 
 def _drawn(shares: Sequence, rng: np.random.Generator):
@@ -144,4 +143,3 @@ def played_by(score: Score, programs: Sequence[int]) -> Score:
     """The score with its tracks given to other instruments, in order; tracks beyond the list stay."""
     given = [replace(track, program=program) for track, program in zip(score.tracks, programs, strict=False)]
     return replace(score, tracks=(*given, *score.tracks[len(given) :]))
-

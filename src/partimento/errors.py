@@ -1,14 +1,14 @@
 """Every error that Partimento raises on purpose.
 
-    PartimentoError                 something a person can put right; a face prints it and exits with 2
-    ├── FormatError                 a file that cannot be read or written
-    │   ├── MidiError
-    │   └── MusicXMLError
-    ├── MusicError                  music that a step cannot hold or do
-    ├── UnknownName                 no style, family, encoding or key of that name
-    ├── BadOption                   an option outside its range, or two that contradict each other
-    ├── ModelError                  a model file that is damaged, too new or does not fit
-    └── MissingExtra                an optional package is needed; the message is its install line
+PartimentoError                 something a person can put right; a face prints it and exits with 2
+├── FormatError                 a file that cannot be read or written
+│   ├── MidiError
+│   └── MusicXMLError
+├── MusicError                  music that a step cannot hold or do
+├── UnknownName                 no style, family, encoding or key of that name
+├── BadOption                   an option outside its range, or two that contradict each other
+├── ModelError                  a model file that is damaged, too new or does not fit
+└── MissingExtra                an optional package is needed; the message is its install line
 """
 
 

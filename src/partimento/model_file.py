@@ -147,7 +147,9 @@ def read(path: Path, also: tuple[str, ...] = ()) -> tuple[dict[str, Any], dict[s
         wanted = [entry for entry in archive.infolist() if entry.filename.endswith(".onnx") or entry.filename in also]
         for entry in wanted:
             if entry.file_size > LARGEST_MEMBER:
-                raise ModelError(f"{path}: member {entry.filename} holds {entry.file_size} bytes; {LARGEST_MEMBER} at most")
+                raise ModelError(
+                    f"{path}: member {entry.filename} holds {entry.file_size} bytes; {LARGEST_MEMBER} at most"
+                )
         try:
             members = {entry.filename: archive.read(entry) for entry in wanted}
         except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
@@ -161,7 +163,9 @@ def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except FileNotFoundError as error:
-        raise ModelError(f"{path}: there is no such model file; `partimento styles` lists those that are shipped") from error
+        raise ModelError(
+            f"{path}: there is no such model file; `partimento styles` lists those that are shipped"
+        ) from error
     except (zipfile.BadZipFile, OSError) as error:
         raise ModelError(f"{path}: not a model file ({error}); wanted one that `partimento train` wrote") from error
 

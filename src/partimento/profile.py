@@ -77,7 +77,8 @@ def _shares(counts: Counter) -> list[list]:
 
 def ranges(cache: Cache, encoding: Encoding, pieces: Sequence[Piece]) -> dict[str, list[int]]:
     """Lowest and highest pitch of each composed field that holds pitches, leaving out one note in a thousand."""
-    found, columns = {}, encoding.columns
+    found: dict[str, list[int]] = {}
+    columns = encoding.columns
     rows = np.concatenate([np.asarray(cache.steps[p.start : p.start + p.length]) for p in pieces])
     for name in ("pitch", "soprano", "alto", "tenor", "bass"):
         if name in columns:

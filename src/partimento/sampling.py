@@ -1,4 +1,4 @@
-"""The one sampling loop: step by step, field by field, rules before each draw, every draw from a generator handed in."""
+"""The one sampling loop: step by step, field by field, rules before each draw, chance handed in."""
 
 from __future__ import annotations
 
@@ -111,9 +111,7 @@ def _put(row: np.ndarray, columns: Mapping[str, int], values: Mapping[str, int])
 def _choose(model, name, hidden, coming, chosen, streams, active, options, rngs, rules) -> None:
     """Choose the field `name` of the coming step in every active piece."""
     columns = model.encoding.columns
-    allowed = {
-        n: streams[n].cursor.legal(name, chosen[n]) for n in active if not streams[n].cursor.closes(chosen[n])
-    }
+    allowed = {n: streams[n].cursor.legal(name, chosen[n]) for n in active if not streams[n].cursor.closes(chosen[n])}
     is_open = any(np.count_nonzero(legal) > 1 for legal in allowed.values())  # else there is nothing to ask
     logits = model.logits(name, hidden, coming) if is_open else None
     for n in active:

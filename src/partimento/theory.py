@@ -48,12 +48,12 @@ def fifths_of(tonic: int, mode: str) -> int:
 
 
 def key_name(tonic: int, mode: str) -> str:
-    """"Eb major", "F# minor"."""
+    """ "Eb major", "F# minor"."""
     return f"{(MAJOR_NAMES if mode == 'major' else MINOR_NAMES)[tonic % 12]} {mode}"
 
 
 def parse_key(text: str) -> Key:
-    """"D minor", "Bb", "f#m", "Ab maj" as a `Key` at tick 0; a lone small letter is minor, as in older books."""
+    """ "D minor", "Bb", "f#m", "Ab maj" as a `Key` at tick 0; a lone small letter is minor, as in older books."""
     match = re.fullmatch(r"\s*([A-Ga-g])(##|bb|#|b|♯|♭)?[\s_-]*(major|maj|minor|min|m|M)?\s*", text)
     if not match:
         raise BadOption(f"no key {text!r}; write it like 'D minor', 'Bb major', 'F#' or 'Am'")

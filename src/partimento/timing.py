@@ -27,7 +27,7 @@ def pulse_ticks(numerator: int, denominator: int, ticks_per_beat: int) -> int:
 
 
 def parse_metre(text: str) -> tuple[int, int]:
-    """"3/4" as (3, 4)."""
+    """ "3/4" as (3, 4)."""
     match = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(1|2|4|8|16)\s*", text)
     if not match or not int(match[1]):
         raise BadOption(f"no metre {text!r}; write it like 4/4, 3/4 or 6/8")

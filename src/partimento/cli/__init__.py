@@ -15,7 +15,9 @@ class Verbs(click.Group):
     """Loads `cli/VERB.py` only when VERB is asked for, so that `--help` and each verb start at once."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if module.name[0] != "_")
+        return sorted(
+            module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if module.name[0] != "_"
+        )
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(context):

@@ -25,15 +25,27 @@ SEEDS = 1_000_000  # a seed that is not asked for is small enough to type again
 @click.option("--key", help="'D minor', 'Bb', 'F#m' [default: as the style has it].")
 @click.option("--tempo", type=float, metavar="BPM", help="Quarter notes a minute [default: as the style has it].")
 @click.option("--metre", help="4/4, 3/4, 6/8 ... [default: as the style has it].")
-@click.option("--instrument", "instruments", multiple=True, help="What plays, a name or General MIDI program; repeat a part.")
+@click.option("--instrument", "instruments", multiple=True, help="What plays, by name; repeat it for the next part.")
 @click.option("--seed", type=int, help="The same seed gives the same piece [default: a new one each time].")
-@click.option("--temperature", type=float, default=1.0, show_default=True, help="Boldness: 0 the likeliest, 1 as learnt.")
+@click.option("--temperature", type=float, default=1.0, show_default=True, help="Boldness: 0 likeliest, 1 as learnt.")
 @click.option("--top-k", type=int, default=0, help="Choose among the K likeliest only.")
 @click.option("--top-p", type=float, default=1.0, help="Choose among the likeliest that make up this share.")
-@click.option("--min-p", type=float, default=api.Sampling.min_p, show_default=True, help="Leave out what is this unlikely beside the likeliest.")
-@click.option("--candidates", type=int, default=1, show_default=True, help="Compose several, keep the most typical of the style.")
-@click.option("-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path),
-              help="File: .mid .musicxml .wav .png .svg; repeatable [default: STYLE-SEED.mid].")
+@click.option(
+    "--min-p",
+    type=float,
+    default=api.Sampling.min_p,
+    show_default=True,
+    help="Leave out what is rarer beside the likeliest.",
+)
+@click.option("--candidates", type=int, default=1, show_default=True, help="Compose several, keep the most typical.")
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="File: .mid .musicxml .wav .png .svg; repeatable [default: STYLE-SEED.mid].",
+)
 @click.option("--kind", type=click.Choice(sorted(formats.PICTURES)), help="What pictures show [default: roll].")
 @click.option("--roll/--no-roll", default=True, help="Draw the piano roll here.")  # fmt: skip
 def command(style, model, outputs, kind, roll, seed, temperature, top_k, top_p, min_p, instruments, **asked) -> None:

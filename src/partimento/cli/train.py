@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -20,7 +22,7 @@ from ..errors import BadOption
 @click.option("--encoding", default="notes", show_default=True, help="notes, or voices for four-part music.")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="How long to train.")
 @click.option("--steps", type=int, default=0, help="Train for so many steps instead.")
-@click.option("--style", "styles", multiple=True, metavar="FOLDER=STYLE", help="Train a folder as a style of this name.")
+@click.option("--style", "styles", multiple=True, metavar="FOLDER=STYLE", help="Name the style of a folder.")
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV with columns file, style, valence, arousal, ...")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any option of training or family.")
 @click.option("--melody-only", is_flag=True, help="Learn the top line of the first track alone (tunes).")
@@ -40,6 +42,7 @@ def command(folders, output, family, encoding, minutes, steps, styles, labels, s
     request = api.TrainingRequest(
         folders, output, family, encoding, {"melody_only": True} if melody_only else {}, minutes, steps,
         pairs(styles), labels, work, workers, {name: _value(text) for name, text in pairs(settings).items()},
+        shlex.join(["partimento", *sys.argv[1:]]),
     )  # fmt: skip
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())

@@ -76,7 +76,7 @@ def moved_keys(classes: np.ndarray, semitones: int) -> np.ndarray:
 def metre_class(numerator: int, denominator: int) -> int:
     """1 + place in `METRES`; raises `Unencodable` for a metre that is not there."""
     if (numerator, denominator) not in METRES:
-        raise Unencodable("metre", f"metre {numerator}/{denominator} is not among the {len(METRES)} that are told apart")
+        raise Unencodable("metre", f"metre {numerator}/{denominator} is none of the {len(METRES)} that are told apart")
     return 1 + METRES.index((numerator, denominator))
 
 

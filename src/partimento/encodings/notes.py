@@ -141,7 +141,8 @@ def _on_grid(score: Score) -> Score:
 
 def _sorted(score: Score) -> np.ndarray:
     """Notes with the composed fields' names, by onset, program, part, pitch; raises `Unencodable`."""
-    notes, seen, parts = score.notes, {}, []
+    notes, parts = score.notes, []
+    seen: dict[int, int] = {}  # program -> tracks of it so far
     for track in score.tracks:
         parts.append(seen.setdefault(track.program, 0))
         seen[track.program] += 1

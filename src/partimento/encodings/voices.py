@@ -154,7 +154,8 @@ def _write_places(steps: np.ndarray, columns: dict[str, int], score: Score) -> N
     changes = list(score.metres) or [Metre(0, *DEFAULT_METRE)]
     upbeat_steps, length = round(score.upbeat * ratio / STEP), len(steps) - 1
     metre = changes.pop(0)
-    at, bars = 0, []
+    at = 0
+    bars: list[tuple[int, int, int, int]] = []  # first and last row, place of the first, class of the metre
     while at < length:
         while changes and round(changes[0].tick * ratio / STEP) <= at:
             metre = changes.pop(0)

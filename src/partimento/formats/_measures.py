@@ -10,7 +10,7 @@ import numpy as np
 from ..score import Key, Metre, Score, Tempo
 from ..theory import fifths_of
 from ..timing import Bar
-from ._beams import beams
+from ._beams import FLAGS, beams
 from ._spelling import spell
 from ._staves import BASS, TREBLE, Clef, Part, clefs_by_bar, upper_staff
 from ._values import BEAT, TYPES, Grid, Piece, grid, pieces
@@ -203,7 +203,7 @@ class PartWriter:
         rests = [heads[piece.event] is None for piece in written]
         second = number % VOICES_A_STAFF != 1
         where = f"<staff>{staff + 1}</staff>" if self.part.staves > 1 else ""
-        for piece, rest, beam, mark in zip(written, rests, beams(written, rests, hierarchy), _brackets(written), strict=True):
+        for piece, rest, beam, mark in zip(written, rests, beams(written, rests, hierarchy), _brackets(written, rests), strict=True):
             event = heads[piece.event]
             if event is None:
                 yield _rest(piece, number, where, mark, second)
@@ -294,7 +294,7 @@ def _tempo(tempo: Tempo, offset: int, bar: Bar, shown: bool) -> str:
     dotted = pulse % 9 == 0
     unit = TYPES[2 * (pulse * 2 // 3 if dotted else pulse)]
     rate = f"{round(tempo.bpm * BEAT / pulse, 1):g}"
-    sound = f"{tempo.bpm:.10f}".rstrip("0").rstrip(".")
+    sound = np.format_float_positional(tempo.bpm, trim="-", precision=15)
     mark = (
         f"<metronome><beat-unit>{unit}</beat-unit>{'<beat-unit-dot/>' if dotted else ''}"
         f"<per-minute>{rate}</per-minute></metronome>"
@@ -320,12 +320,13 @@ def _modification(piece: Piece) -> str:
     )
 
 
-def _brackets(written: Sequence[Piece]) -> list[str]:
-    """The brackets that begin or end with each piece."""
+def _brackets(written: Sequence[Piece], rests: Sequence[bool]) -> list[str]:
+    """The brackets that begin or end with each piece; a beam over the whole triplet does without."""
     marks = [""] * len(written)
+    open_ones = {piece.cell for piece, rest in zip(written, rests, strict=True) if rest or piece.type not in FLAGS}
     for place, piece in enumerate(written):
         if piece.cell and piece.start == piece.cell.start:
-            marks[place] += '<tuplet type="start" bracket="yes"/>'
+            marks[place] += f'<tuplet type="start" bracket="{"yes" if piece.cell in open_ones else "no"}"/>'
         if piece.cell and piece.end == piece.cell.end:
             marks[place] += '<tuplet type="stop"/>'
     return marks

@@ -24,8 +24,11 @@ INSTALL = "pip install 'partimento[score]'"
 # Looked for in this order where Times itself is missing
 SERIFS = (
     "Times", "Times New Roman", "Liberation Serif", "Tinos", "TeX Gyre Termes", "Nimbus Roman", "FreeSerif",
-    "Noto Serif", "DejaVu Serif", "Georgia", "Cambria", "Liberation Sans", "DejaVu Sans", "Noto Sans", "Arial",
+    "Noto Serif", "DejaVu Serif Condensed", "DejaVu Serif", "Georgia", "Cambria", "Liberation Sans", "DejaVu Sans", "Noto Sans", "Arial",
 )  # fmt: skip
+MUSIC_FONT, EM = "Leipzig", 1000
+TEXT = re.compile(r'<text x="(?P<x>-?[\d.]+)" y="(?P<y>-?[\d.]+)"(?P<more>[^>]*)>(?P<body>.*?)</text>', re.DOTALL)
+GLYPH = re.compile(rf'<tspan font-family="{MUSIC_FONT}" font-size="([\d.]+)px">([^<]*)</tspan>')
 SAMPLE = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><text y="16" font-family="{}">{}</text></svg>'
 _one_at_a_time = threading.Lock()  # Verovio keeps its resources in one place for all threads
 
@@ -75,9 +78,8 @@ def png(pages: list[str]) -> bytes:
     if font is None:
         warnings.warn("no font for text is installed, the picture has notes alone; install one, such as DejaVu Serif",
                       stacklevel=2)  # fmt: skip
-    return bytes(
-        resvg.svg_to_bytes(svg_string=_stacked(pages), background="#ffffff", zoom=PNG_ZOOM, serif_family=font)
-    )
+    drawn = _stacked([_with_glyphs_drawn(page) for page in pages])
+    return bytes(resvg.svg_to_bytes(svg_string=drawn, background="#ffffff", zoom=PNG_ZOOM, serif_family=font))
 
 
 def _extra(name: str) -> Any:
@@ -98,6 +100,38 @@ def _serif() -> str | None:
     return None
 
 
+def _with_glyphs_drawn(page: str) -> str:
+    """The page with the notes of its metronome marks as shapes: resvg does not know the font inside an SVG."""
+    return TEXT.sub(_drawn, page)
+
+
+def _drawn(text: re.Match[str]) -> str:
+    glyphs = GLYPH.findall(text["body"])
+    if not glyphs:
+        return text[0]
+    shapes, x = [], float(text["x"])
+    for size, letters in glyphs:
+        scale = float(size) / EM
+        for letter in letters.strip():
+            path, width = _glyph(ord(letter))
+            shapes.append(f'<g transform="translate({x:g},{text["y"]}) scale({scale:g})">{path}</g>')
+            x += (width + EM // 20) * scale
+    return f'{"".join(shapes)}<text x="{x:g}" y="{text["y"]}"{text["more"]}>{GLYPH.sub("", text["body"])}</text>'
+
+
+@lru_cache(maxsize=64)
+def _glyph(code: int) -> tuple[str, int]:
+    """Shape and width (in thousandths of the font's size) of a letter of Verovio's music font."""
+    folder = Path(_extra("verovio").__file__).parent / "data"
+    try:
+        shape = (folder / MUSIC_FONT / f"{code:04X}.xml").read_text(encoding="utf-8")
+        sizes = (folder / f"{MUSIC_FONT}.xml").read_text(encoding="utf-8")
+    except OSError as error:
+        raise FormatError(f"Verovio's font lacks the glyph {code:04X} ({error}); reinstall verovio") from error
+    path, width = re.search(r"<path.*?/>", shape), re.search(rf'c="{code:04X}"[^>]*h-a-x="(\d+)"', sizes)
+    return path[0] if path else "", int(width[1]) if width else EM // 4
+
+
 def _size(page: str) -> tuple[float, float]:
     """Width and height of a page in pixels."""
     found = re.search(r'<svg width="([\d.]+)px" height="([\d.]+)px"', page)
@@ -113,8 +147,8 @@ def _stacked(pages: list[str]) -> str:
     sizes = [_size(page) for page in pages]
     width, height = max(size[0] for size in sizes), sum(size[1] for size in sizes)
     parts = [
-        '<svg width="{0:g}px" height="{1:g}px" viewBox="0 0 {0:g} {1:g}" version="1.1" '
-        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">\n'.format(width, height)
+        f'<svg width="{width:g}px" height="{height:g}px" viewBox="0 0 {width:g} {height:g}" version="1.1" '
+        'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">\n'
     ]
     top = 0.0
     for page, size in zip(pages, sizes, strict=True):

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from math import gcd, lcm
+from math import gcd
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import numpy as np
 
 from ..errors import MusicXMLError
-from ..instruments import NAMES
-from ..score import DEFAULT_METRE, DRUM_PROGRAM, NOTE, TICKS_PER_BEAT, Key, Metre, Score, Tempo, Track
+from ..score import DEFAULT_METRE, NOTE, TICKS_PER_BEAT, Key, Metre, Score, Tempo
 from ..timing import bar_ticks
+from ..transform import resample
 from . import _limits as limits
 from ._part import FINEST_TICKS, Instrument, PartReader
-from ._staves import printed_name
 from ._xml import read_xml, scan
 
 MOST_PARTS = 1000
+FINE_ENOUGH, FOR_THE_REST = 32767, 10080  # ticks a quarter note: what MIDI holds, and what odd tuplets are put on
 LARGEST_RECIPE = 64 << 10  # characters
-TOP = ("score-partwise", "score-timewise")
 
 
 def read(path: Path) -> Score:
@@ -149,7 +148,8 @@ class _Document:
         """The metres, said again where a bar of another length moves the bar lines; and the upbeat's length."""
         first = measures.metres.get(0, DEFAULT_METRE)
         full = bar_ticks(*first, FINEST_TICKS)
-        short = 0 < measures.lengths[0] < full and len(measures.lengths) > 1
+        # a first bar cut off by a change of metre is no upbeat
+        short = 0 < measures.lengths[0] < full and len(measures.lengths) > 1 and 1 not in measures.metres
         marked = 0 in measures.implicit and measures.first_number == "0"
         upbeat = measures.lengths[0] if marked or short else 0
         found = [Metre(0, *measures.metres[0])] if 0 in measures.metres else []
@@ -196,7 +196,8 @@ def _coarsest(score: Score) -> Score:
     def moved(entries):
         return tuple(replace(entry, tick=entry.tick // common) for entry in entries)
 
-    return replace(
+    reduced = replace(
         score, notes=fewer, ticks_per_beat=score.ticks_per_beat // common, upbeat=score.upbeat // common,
         tempos=moved(score.tempos), metres=moved(score.metres), keys=moved(score.keys),
     )  # fmt: skip
+    return reduced if reduced.ticks_per_beat <= FINE_ENOUGH else resample(reduced, FOR_THE_REST)

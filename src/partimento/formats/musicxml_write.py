@@ -11,6 +11,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -32,7 +33,7 @@ CONTAINER = """<?xml version="1.0" encoding="UTF-8"?>
 """
 DRUM_CHANNEL = 10
 PITCHED_CHANNELS = tuple(channel for channel in range(1, 17) if channel != DRUM_CHANNEL)
-NOT_IN_XML = {code: None for code in (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF, *range(0xD800, 0xE000))}
+NOT_IN_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535, *range(55296, 57344)))
 
 
 def write(score: Score, path: Path) -> None:
@@ -72,13 +73,13 @@ def words(text: str) -> str:
 
 def _complete(score: Score) -> Score:
     """The score with a metre and a key, found where it says none."""
-    from dataclasses import replace
-
     metres = score.metres or (Metre(0, *DEFAULT_METRE),)
-    metres = (replace(metres[0], tick=0), *metres[1:])  # the first holds from the beginning
-    return replace(
-        score, metres=metres, keys=score.keys or (key_of(score),), tracks=score.tracks or (Track(),)
-    )
+    if metres[0].tick > score.upbeat:
+        metres = (Metre(0, *DEFAULT_METRE), *metres)  # as MIDI has it where a file says nothing
+    metres = (replace(metres[0], tick=0), *metres[1:])
+    keys = score.keys or (key_of(score),)
+    title = score.title or (score.tracks[0].name.strip() if len(score.tracks) == 1 else "")
+    return replace(score, metres=metres, keys=keys, tracks=score.tracks or (Track(),), title=title)
 
 
 def _compressed(text: str) -> bytes:
@@ -115,7 +116,8 @@ def _listed(score: Score, part: Part) -> Iterator[str]:
         yield f'  <part-group type="start" number="1"><group-symbol>{part.group}</group-symbol>'
         yield f"<group-barline>{'yes' if part.group == 'brace' else 'no'}</group-barline></part-group>\n"
     ident = f"P{part.track + 1}"
-    hidden = ' print-object="no"' if part.group == "brace" and not part.opens else ""
+    needless = len(score.tracks) == 1 or (part.group == "brace" and not part.opens)
+    hidden = ' print-object="no"' if needless else ""
     yield f'  <score-part id="{ident}">\n   <part-name{hidden}>{words(part.name)}</part-name>\n'
     pitches = sorted(set(score.track_notes(part.track)["pitch"].tolist())) if track.is_drums else []
     for pitch in pitches:

@@ -11,6 +11,7 @@ from ..encodings.base import Field
 from ..errors import UnknownName
 from .base import Composer
 
+CELL_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
@@ -41,7 +42,7 @@ class Family(Composer):
         """One step written as matrix products, which every runtime can hold in int8."""
         x, fresh = self.embedding(last, given), list(state)
         for layer in range(self.layers):
-            weights = [getattr(self.memory, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+            weights = [getattr(self.memory, f"{name}_l{layer}") for name in CELL_WEIGHTS]
             if self.cell == "gru":
                 x = fresh[layer] = gru_step(x, state[layer], *weights)
             else:

@@ -129,16 +129,24 @@ class Family(Composer):
             state.append(torch.zeros(size, heads, capacity, self.head_size))
         return state
 
-    def step(self, last: Tensor, given: Tensor, time: Tensor, at: Tensor, caches: Sequence[Tensor], project=None):
+    def step(
+        self,
+        last: Tensor,
+        given: Tensor,
+        time: Tensor,
+        at: Tensor,
+        caches: Sequence[Tensor],
+        project: Sequence | None = None,
+    ):
         """One step without storing: hidden (B, width) and each layer's new key and value (B, heads, 1, head_width).
 
-        `project` (layer number, normalised stream) may stand in for the product with `Block.turned`.
+        `project`, a layer for each block, may stand in for the product with `Block.turned`.
         """
         x = self.embedding(last, given)
         slots, fresh = self._slots(time, at, caches[0]), []
         for n, (block, keys, values) in enumerate(zip(self.blocks, caches[0::2], caches[1::2], strict=True)):
             entered = block.before_attention(x)
-            projected = project(n, entered) if project else F.linear(entered, block.turned())
+            projected = project[n](entered) if project else F.linear(entered, block.turned())
             x, key, value = block.step(x, projected, slots, keys, values)
             fresh += [key, value]
         return self.norm(x), fresh

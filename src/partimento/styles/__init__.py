@@ -27,7 +27,5 @@ def described(path: Path) -> dict[str, Any]:
 def find(style: str) -> Path:
     """The shipped model of a style; raises `UnknownName` with the styles there are."""
     if style not in shipped():
-        raise UnknownName(
-            f"no style {style!r}; there are {', '.join(shipped())}. A model of your own: --model FILE"
-        )
+        raise UnknownName(f"no style {style!r}; there are {', '.join(shipped())}. A model of your own: --model FILE")
     return shipped()[style]

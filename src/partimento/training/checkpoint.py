@@ -6,7 +6,6 @@ Written beside and renamed, so that a killed run always finds a whole one.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ def save(path: Path, model: nn.Module, average: Mapping[str, Tensor], optimisers
     beside = path.with_suffix(".partial")
     copies = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     save_file(copies, beside, metadata={"state": json.dumps(state)})
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def load(path: Path, model: nn.Module, average: dict[str, Tensor], optimisers: Optimisers) -> dict[str, Any]:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import copy
 import io
-import json
 import logging
-import platform
 import tempfile
 import warnings
-from collections import Counter
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as safetensors_load
@@ -27,13 +22,14 @@ from ..corpus import Cache
 from ..encodings import get_encoding
 from ..errors import MissingExtra, ModelError
 from ..models import get_family
-from ..models.base import Composer, parameter_count
+from ..models.base import Composer
 from ..models.layers import Heads, StepEmbedding, finish
 from ..models.recurrent import Family as Recurrent
 from ..models.transformer import Family as Transformer
 from ..profile import style_profiles
 from . import checkpoint
-from .loop import Run, TrainingPlan, nats_per_step
+from .card import card
+from .loop import Run, TrainingPlan
 
 OPSET = 17
 WEIGHTS, SCALE = "weights.safetensors", "|scale"
@@ -46,13 +42,19 @@ class Tables(nn.Module):
     A class below 0 stands for the last row of its table where there is one for it, else for the first.
     """
 
-    def __init__(self, tables: Sequence[nn.Embedding], columns: Sequence[int], has_start: bool):
+    columns: Tensor
+    offsets: Tensor
+    below: Tensor
+    weight: Tensor
+
+    def __init__(self, tables: Sequence[nn.Module], columns: Sequence[int], has_start: bool):
         super().__init__()
-        sizes = [table.num_embeddings for table in tables]
+        weights: list[Tensor] = [table.get_parameter("weight").detach() for table in tables]
+        sizes = [len(weight) for weight in weights]
         self.register_buffer("columns", torch.tensor(columns))
         self.register_buffer("offsets", torch.tensor([0, *sizes[:-1]]).cumsum(0))
         self.register_buffer("below", torch.tensor([size - 1 if has_start else 0 for size in sizes]))
-        self.register_buffer("weight", torch.cat([table.weight.detach() for table in tables]).half())
+        self.register_buffer("weight", torch.cat(weights).half())
 
     def forward(self, rows: Tensor) -> Tensor:
         index = rows[..., self.columns]
@@ -86,7 +88,7 @@ class Advance(nn.Module):
 
     def forward(self, last: Tensor, given: Tensor, time: Tensor, *state: Tensor):
         if isinstance(self.model, Transformer):
-            project = lambda n, entered: self.projections[n](entered)  # noqa: E731
+            project = list(self.projections)
             hidden, fresh = self.model.step(last, given, time, state[0], state[1:], project)
         else:
             hidden, fresh = self.model.advance(last, given, time, list(state))
@@ -131,7 +133,8 @@ def state_spec(model: Composer) -> dict[str, Any]:
 def graphs(model: Composer, int8: bool = True) -> dict[str, bytes]:
     """ONNX graphs of one step of the backbone and of every head; matrix products in int8 if asked for."""
     model = copy.deepcopy(model).eval()
-    heads, model.embedding = model.heads, FlatEmbedding(model.embedding)
+    heads = model.heads
+    model.set_submodule("embedding", FlatEmbedding(model.embedding))
     columns = len(model.fields)
     rows = torch.zeros(2, columns, dtype=torch.int64)
     state = model.begin(2)
@@ -155,7 +158,7 @@ def _state_axes(model: Composer, n: int) -> dict[int, str]:
 
 
 def _graph(module: nn.Module, example: tuple, inputs: list[str], outputs: list[str], axes: dict) -> bytes:
-    stream = io.BytesIO()
+    stream: Any = io.BytesIO()
     with warnings.catch_warnings(), torch.inference_mode():
         warnings.simplefilter("ignore")  # the exporter warns of itself and of every shape it takes for constant
         torch.onnx.export(
@@ -216,85 +219,30 @@ def load_composer(path: Path) -> Composer:
     return model
 
 
-def export_run(cache: Cache, plan: TrainingPlan, folder: Path, output: Path, command: str = "") -> dict[str, Any]:
-    """Write the run's best weights as a model file; returns its description."""
+def export_run(
+    cache: Cache, plan: TrainingPlan, folder: Path, output: Path, *, folders: Iterable[Path] = (), command: str = ""
+) -> dict[str, Any]:
+    """Write the run's best weights as a model file; returns its description.
+
+    `folders` (where credit lines are looked for) and `command` go into the model's card.
+    """
     run = Run(cache, plan, folder)
     state = checkpoint.load(run.best, run.model, run.average, run.optimisers)
     run.model.load_state_dict(run.average)
     model = run.model.cpu().eval()
     members = graphs(model) | {WEIGHTS: packed(model)}
-    info = describe(run, model, state, members, command)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    model_file.write(output, info, members)
-    return info
-
-
-def describe(run: Run, model: Composer, state: dict, members: dict[str, bytes], command: str) -> dict[str, Any]:
-    """Everything that `model.json` says of a model."""
-    cache, plan = run.cache, run.plan
+    size = sum(map(len, members.values()))
     info = {
         "format": model_file.FORMAT, "version": model_file.VERSION,
         "family": plan.family, "options": plan.options, "encoding": cache.spec,
         "fields": [[entry.name, entry.size, entry.given] for entry in run.encoding.fields],
         "state": state_spec(model),
         "styles": style_profiles(cache, run.encoding),
-        "card": {
-            "parameters": parameter_count(model),
-            "bytes": sum(map(len, members.values())),
-            "data": data_card(cache),
-            "training": {
-                "command": command, "date": date.today().isoformat(), "machine": _machine(run), "steps": state["step"],
-                "seconds": round(state["seconds"]), "batch": plan.batch, "window": plan.window, "seed": plan.seed,
-            },
-            "nats": held_out_nats(model, cache, plan),
-        },
+        "card": card(run, model, state, size, folders, command),
     }  # fmt: skip
-    return json.loads(json.dumps(info))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    model_file.write(output, info, members)
+    return info
 
 
-def held_out_nats(model: Composer, cache: Cache, plan: TrainingPlan) -> dict[str, Any]:
-    """Nats per note (of `notes`) or per voice and sixteenth (of `voices`) on each side, with every control told and none."""
-    unit = 4 if cache.spec["name"] == "voices" else 1
-    controls = frozenset(entry.name for entry in model.fields if entry.droppable)
-    found: dict[str, Any] = {"unit": "a voice's sixteenth" if unit == 4 else "note"}
-    for split in ("valid", "test"):
-        for told, drop in (("controls told", frozenset()), ("no control told", controls)):
-            nats = nats_per_step(model, cache, cache.of(split), plan.window, torch.device("cpu"), drop)
-            found[f"{split}, {told}"] = round(sum(nats.values()) / unit, 4) if cache.of(split) else None
-    return found
-
-
-def data_card(cache: Cache) -> dict[str, Any]:
-    """Pieces and notes a style and side, licences, and whom to credit."""
-    counts = Counter((piece.style, piece.split) for piece in cache.pieces)
-    notes = Counter()
-    for piece in cache.pieces:
-        notes[piece.style, piece.split] += piece.notes
-    trained = {piece.name for piece in cache.pieces if piece.split == "train"}
-    sources = [source for name, source in cache.sources.items() if name in trained]
-    return {
-        "fingerprint": cache.fingerprint,
-        "pieces": {f"{style} {split}": n for (style, split), n in sorted(counts.items())},
-        "notes": {f"{style} {split}": n for (style, split), n in sorted(notes.items())},
-        "skipped": dict(cache.reasons),
-        "licences": dict(Counter(source.get("licence", "not stated") for source in sources)),
-        "sources": dict(Counter(source.get("source_repo", "not stated") for source in sources)),
-    }
-
-
-def _machine(run: Run) -> str:
-    where = torch.cuda.get_device_name() if run.device.type == "cuda" else _processor()
-    return f"{where}, {run.plan.threads} thread(s), torch {torch.__version__}, {run.plan.precision}"
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return platform.processor() or platform.machine()
-
-
-__all__ = ["data_card", "export_run", "graphs", "held_out_nats", "load_composer", "packed", "state_spec"]
+__all__ = ["export_run", "graphs", "load_composer", "packed", "state_spec"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -270,5 +269,5 @@ def _judge(run: Run) -> float | None:
         run.save(run.best)
         beside = run.folder / "history.partial"
         beside.write_text(json.dumps(run.state["history"], indent=1), encoding="utf-8")
-        os.replace(beside, run.folder / "history.json")
+        beside.replace(run.folder / "history.json")
     return valid

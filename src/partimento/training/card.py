@@ -1,0 +1,110 @@
+"""A model card: what a model learnt from, how, and how well it predicts works that it has not seen."""
+
+from __future__ import annotations
+
+import csv
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..corpus import Cache
+from ..models.base import Composer, parameter_count
+from .loop import Run, TrainingPlan, nats_per_step
+
+ATTRIBUTION = "ATTRIBUTION.csv"  # beside the folders of a corpus: the credit lines that its licences ask for
+CREDITS = ("style", "file", "attribution", "licence")
+LISTED = 200  # credit lines that a card holds in full
+
+
+def card(run: Run, model: Composer, state: dict[str, Any], size: int, folders: Iterable[Path], command: str):
+    """The card as JSON: parameters, bytes, data with licences and credits, training, nats on held-out works."""
+    cache, plan = run.cache, run.plan
+    return {
+        "parameters": parameter_count(model),
+        "bytes": size,
+        "data": data_card(cache) | {"credits": credits_of(cache, folders)},
+        "training": {
+            "command": command, "date": date.today().isoformat(), "machine": _machine(run), "step": _best_step(state),
+            "steps": state["steps"], "seconds": round(state["seconds"]), "batch": plan.batch, "window": plan.window,
+            "seed": plan.seed,
+        },
+        "nats": held_out_nats(model, cache, plan),
+    }  # fmt: skip
+
+
+def _best_step(state: dict[str, Any]) -> int:
+    """The step whose averaged weights were kept."""
+    judged = [entry for entry in state["history"] if entry["valid"] is not None]
+    return min(judged, key=lambda entry: entry["valid"])["step"] if judged else state["step"]
+
+
+def held_out_nats(model: Composer, cache: Cache, plan: TrainingPlan) -> dict[str, Any]:
+    """Nats per note (encoding `notes`) or per voice and sixteenth (`voices`), by style and side.
+
+    "told": with every given field, as when composing; "untold": with none of those that may be left out.
+    """
+    unit = 4 if cache.spec["name"] == "voices" else 1
+    controls = frozenset(entry.name for entry in model.fields if entry.droppable)
+    found: dict[str, Any] = {"unit": "voice and sixteenth" if unit == 4 else "note"}
+    for style in sorted({piece.style for piece in cache.pieces}):
+        for split in ("valid", "test"):
+            pieces = [piece for piece in cache.of(split) if piece.style == style]
+            for name, drop in (("told", frozenset()), ("untold", controls)):
+                if pieces:
+                    nats = nats_per_step(model, cache, pieces, plan.window, torch.device("cpu"), drop)
+                    found[f"{style}, {split}, {name}"] = round(sum(nats.values()) / unit, 4)
+    return found
+
+
+def data_card(cache: Cache) -> dict[str, Any]:
+    """Pieces and notes a style and side, licences, and whom to credit."""
+    counts = Counter((piece.style, piece.split) for piece in cache.pieces)
+    notes: Counter[tuple[str, str]] = Counter()
+    for piece in cache.pieces:
+        notes[piece.style, piece.split] += piece.notes
+    trained = {piece.name for piece in cache.pieces if piece.split == "train"}
+    sources = [source for name, source in cache.sources.items() if name in trained]
+    return {
+        "fingerprint": cache.fingerprint,
+        "pieces": {f"{style} {split}": n for (style, split), n in sorted(counts.items())},
+        "notes": {f"{style} {split}": n for (style, split), n in sorted(notes.items())},
+        "skipped": dict(cache.reasons),
+        "licences": dict(Counter(source.get("licence", "not stated") for source in sources)),
+        "sources": dict(Counter(source.get("source_repo", "not stated") for source in sources)),
+    }
+
+
+def _machine(run: Run) -> str:
+    where = torch.cuda.get_device_name() if run.device.type == "cuda" else _processor()
+    return f"{where}, {run.plan.threads} thread(s), torch {torch.__version__}, {run.plan.precision}"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def credits_of(cache: Cache, folders: Iterable[Path]) -> list[list]:
+    """[credit line, licence, pieces] for the training pieces that an `ATTRIBUTION.csv` names, the most pieces first."""
+    lines: dict[tuple[str, str], tuple[str, str]] = {}
+    for table in {place / ATTRIBUTION for folder in folders for place in (folder, folder.parent)}:
+        if table.is_file():
+            with table.open(encoding="utf-8-sig", newline="") as file:
+                for row in csv.DictReader(file):
+                    if all(row.get(name) for name in CREDITS):
+                        lines[row["style"], row["file"]] = (row["attribution"], row["licence"])
+    counts: Counter[tuple[str, str]] = Counter()
+    for piece in cache.of("train"):
+        path = Path(piece.name)
+        counts.update([lines[key] for key in [(path.parent.name, path.name)] if key in lines])
+    return [[*line, pieces] for line, pieces in counts.most_common(LISTED)]
