@@ -177,8 +177,8 @@ def _write_places(steps: np.ndarray, columns: dict[str, int], score: Score) -> N
 
 def _as_score(body: np.ndarray, columns: dict[str, int], rows: list, plan: Plan | None) -> Score:
     first = body[0] if len(body) else np.zeros(len(columns), dtype=STEP_DTYPE)
-    metres, bars = [], np.flatnonzero(np.diff(body[:, columns["metre"]], prepend=-1)) if len(body) else []
-    for at in bars:
+    metres = []
+    for at in np.flatnonzero(np.diff(body[:, columns["metre"]], prepend=-1)):
         if body[at, columns["metre"]]:
             metres.append(Metre(int(at) * STEP, *given_fields.METRES[body[at, columns["metre"]] - 1]))
     key = first[columns["key"]]

@@ -16,7 +16,7 @@ OCTAVE_LOWER = frozenset((*range(24, 32), 105))  # guitars, banjo: written an oc
 MIDDLE_C = 60
 SPLITS = np.arange(48, 73)  # the lowest pitch of the right hand
 WIDEST_HAND = 13  # semitones
-HANDS = {("up", "down"), ("right", "left"), ("right hand", "left hand"), ("rh", "lh"), ("r.h.", "l.h.")}
+HANDS = {("up", "down"), ("upper", "lower"), ("right", "left"), ("right hand", "left hand"), ("rh", "lh"), ("r.h.", "l.h.")}
 CHANGE_COST = 30.0  # of a clef, in semitones of notes off the staff
 PRINTED = {0: "Piano", 40: "Violin", 41: "Viola", 42: "Violoncello", 43: "Contrabass", 52: "Choir"}
 

@@ -116,7 +116,9 @@ def _drawn(text: re.Match[str]) -> str:
             path, width = _glyph(ord(letter))
             shapes.append(f'<g transform="translate({x:g},{text["y"]}) scale({scale:g})">{path}</g>')
             x += (width + EM // 20) * scale
-    return f'{"".join(shapes)}<text x="{x:g}" y="{text["y"]}"{text["more"]}>{GLYPH.sub("", text["body"])}</text>'
+    # the place belongs to the first letter: were that a blank between tags, resvg would drop the place with it
+    rest = re.sub(r">\s+<", "><", GLYPH.sub("", text["body"])).strip()
+    return f'{"".join(shapes)}<text x="{x:g}" y="{text["y"]}"{text["more"]}>{rest}</text>'
 
 
 @lru_cache(maxsize=64)

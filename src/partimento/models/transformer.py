@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..encodings.base import Field
+from ..errors import BadOption
 from .base import Composer
 from .layers import RMSNorm, Rotary, rotate
 
@@ -99,13 +101,16 @@ class Family(Composer):
         head_width: int = 160, context: int = 1024,
     ):  # fmt: skip
         super().__init__(fields, width, dropout, head_width)
+        if width % (4 * heads):
+            raise BadOption(f"width {width} is not a multiple of four times the {heads} heads; change one of them")
         self.context, self.head_size, self.layers = context, width // heads, layers
         inner = 64 * round(width * 8 / 3 / 64)
         self.rotary = Rotary(width // heads)
-        self.blocks = nn.ModuleList(Block(width, heads, inner, dropout) for _ in range(layers))
+        blocks = [Block(width, heads, inner, dropout) for _ in range(layers)]
+        self.blocks = nn.ModuleList(blocks)
         self.norm = RMSNorm(width)
         self.dropout = nn.Dropout(dropout)
-        for block in self.blocks:
+        for block in blocks:
             nn.init.normal_(block.out.weight, std=0.02 / math.sqrt(2 * layers))
             nn.init.normal_(block.down.weight, std=0.02 / math.sqrt(2 * layers))
             nn.init.normal_(block.qkv.weight, std=0.03)
@@ -144,7 +149,8 @@ class Family(Composer):
         """
         x = self.embedding(last, given)
         slots, fresh = self._slots(time, at, caches[0]), []
-        for n, (block, keys, values) in enumerate(zip(self.blocks, caches[0::2], caches[1::2], strict=True)):
+        blocks = cast(list[Block], list(self.blocks))
+        for n, (block, keys, values) in enumerate(zip(blocks, caches[0::2], caches[1::2], strict=True)):
             entered = block.before_attention(x)
             projected = project[n](entered) if project else F.linear(entered, block.turned())
             x, key, value = block.step(x, projected, slots, keys, values)

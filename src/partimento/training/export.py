@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -25,6 +25,7 @@ from ..models import get_family
 from ..models.base import Composer
 from ..models.layers import Heads, StepEmbedding, finish
 from ..models.recurrent import Family as Recurrent
+from ..models.transformer import Block
 from ..models.transformer import Family as Transformer
 from ..profile import style_profiles
 from . import checkpoint
@@ -82,9 +83,8 @@ class Advance(nn.Module):
     def __init__(self, model: Composer):
         super().__init__()
         self.model = model
-        self.projections = nn.ModuleList(
-            _linear(block.turned()) for block in (model.blocks if isinstance(model, Transformer) else ())
-        )
+        blocks = cast(list[Block], list(model.blocks)) if isinstance(model, Transformer) else []
+        self.projections = nn.ModuleList(_linear(block.turned()) for block in blocks)
 
     def forward(self, last: Tensor, given: Tensor, time: Tensor, *state: Tensor):
         if isinstance(self.model, Transformer):
