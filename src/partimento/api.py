@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import composing, model_file, styles, theory, timing
+from .cards import card_text
 from .composing import Candidate
 from .corpus import Cache, build_cache, scan
 from .encodings import get_encoding
@@ -158,3 +159,9 @@ def style_table() -> list[dict[str, Any]]:
          "card": styles.described(path)["card"], "encoding": styles.described(path)["encoding"]["name"]}
         for style, path in styles.shipped().items()
     ]  # fmt: skip
+
+
+def style_card(style: str) -> str:
+    """The model card of a shipped style, in Markdown."""
+    path = styles.find(style)
+    return card_text(path, styles.described(path))

@@ -10,15 +10,22 @@ from .. import api
 
 
 @click.command("styles")
+@click.option(
+    "--card", metavar="STYLE", help="The model card of a style: data, licences, credits, figures, weaknesses."
+)
 @click.option("--json", "as_json", is_flag=True, help="Everything that the model cards say, as JSON.")
-def command(as_json: bool) -> None:
+def command(card: str | None, as_json: bool) -> None:
     """List the shipped styles with what they learnt from.
 
     \b
     Examples:
       partimento styles
+      partimento styles --card chorale
       partimento styles --json
     """
+    if card:
+        click.echo(api.style_card(card))
+        return
     table = api.style_table()
     if as_json:
         click.echo(json.dumps(table, indent=1))

@@ -203,17 +203,30 @@ class PartWriter:
         rests = [heads[piece.event] is None for piece in written]
         second = number % VOICES_A_STAFF != 1
         where = f"<staff>{staff + 1}</staff>" if self.part.staves > 1 else ""
-        for piece, rest, beam, mark in zip(written, rests, beams(written, rests, hierarchy), _brackets(written, rests), strict=True):
+        for piece, beam, mark in zip(
+            written, beams(written, rests, hierarchy), _brackets(written, rests), strict=True
+        ):
             event = heads[piece.event]
             if event is None:
                 yield _rest(piece, number, where, mark, second)
                 continue
             for place, note in enumerate(event.notes):
                 sign = signs.get((note, bar.start + piece.start), "")
-                yield self._note(note, piece, bar, number, where, sign, "" if place else mark, [] if place else beam, place)
+                yield self._note(
+                    note, piece, bar, number, where, sign, "" if place else mark, [] if place else beam, place
+                )
 
     def _note(
-        self, note: int, piece: Piece, bar: Bar, voice: int, where: str, sign: str, mark: str, beam: list[str], place: int
+        self,
+        note: int,
+        piece: Piece,
+        bar: Bar,
+        voice: int,
+        where: str,
+        sign: str,
+        mark: str,
+        beam: list[str],
+        place: int,
     ) -> str:
         stop = self.onsets[note] < bar.start + piece.start
         start = self.ends[note] > bar.start + piece.end

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from xml.etree.ElementTree import Element
 
 from ..errors import MusicXMLError
@@ -53,7 +53,9 @@ class Instrument:
     def of(cls, element: Element, place: str) -> Instrument:
         found = cls(element.get("id", ""), (element.findtext("part-name") or "").strip()[:200])
         entries = element.findall("midi-instrument")
-        program = next((entry.findtext("midi-program") for entry in entries if entry.find("midi-program") is not None), None)
+        program = next(
+            (entry.findtext("midi-program") for entry in entries if entry.find("midi-program") is not None), None
+        )
         if program is not None:
             found.program = int(number(program, "midi-program", place, 1, 128)) - 1
         elif found.name.lower() in NAMES:
@@ -72,6 +74,19 @@ class Instrument:
         return Track("" if self.name == printed_name(program) else self.name, program)
 
 
+class Note(NamedTuple):
+    """A written note: its measure, and fine ticks from the beginning of that."""
+
+    measure: int
+    start: int
+    end: int
+    pitch: int
+    velocity: int
+    voice: str
+    stops: bool  # it ends a tie
+    goes_on: bool  # it begins a tie
+
+
 class PartReader:
     """Reads the measures of one part; times are fine ticks from the beginning of each measure."""
 
@@ -83,8 +98,7 @@ class PartReader:
         self.tempos: list[tuple[int, int, float]] = []  # measure, time in it, quarter notes a minute
         self.implicit: set[int] = set()
         self.first_number = ""
-        # measure, onset, end, pitch, velocity, voice, ends a tie, begins a tie
-        self.pieces: list[tuple[int, int, int, int, int, str, bool, bool]] = []
+        self.pieces: list[Note] = []
         self.divisions, self.transposed, self.velocity = 1.0, 0, DEFAULT_VELOCITY
         self.place = name
         self.cursor = self.last = self.furthest = 0.0
@@ -222,7 +236,7 @@ class PartReader:
         velocity = self.velocity if loud is None else _velocity(number(loud, "dynamics", self.place, 0, 1e6))
         voice = element.findtext("voice", "")
         self.pieces.append(
-            (self.measures, start, end, self._pitch(element), velocity, voice, "stop" in ties, "start" in ties)
+            Note(self.measures, start, end, self._pitch(element), velocity, voice, "stop" in ties, "start" in ties)
         )
 
     def _pitch(self, element: Element) -> int:
@@ -243,26 +257,23 @@ class PartReader:
             self._refuse(f"a pitch of {sounding}, MIDI has 0 to 127")
         return sounding
 
-    def notes(self, starts: Sequence[int], track: int) -> list[tuple[int, int, int, int, int]]:
+    def notes(self, starts: Iterable[int], track: int) -> list[tuple[int, int, int, int, int]]:
         """Rows of (onset, duration, pitch, velocity, track), tied pieces joined; `starts` are the measures' times."""
         begins = [int(start) for start in starts]
-        pieces = sorted(
-            ((begins[measure] + start, begins[measure] + end, *rest) for measure, start, end, *rest in self.pieces),
-            key=lambda piece: piece[0],
-        )
         rows: list[list[int]] = []
         waiting: dict[int, list[tuple[str, int, int]]] = {}  # by pitch: voice, row, end of what a tie goes on from
-        for start, end, pitch, velocity, voice, stops, goes_on in pieces:
-            open_ties = waiting.setdefault(pitch, [])
-            found = _matching(open_ties, voice, start) if stops else None
+        for note in sorted(self.pieces, key=lambda note: begins[note.measure] + note.start):
+            start, end = begins[note.measure] + note.start, begins[note.measure] + note.end
+            open_ties = waiting.setdefault(note.pitch, [])
+            found = _matching(open_ties, note.voice, start) if note.stops else None
             if found is None:
                 row = len(rows)
-                rows.append([start, end - start, pitch, velocity, track])
+                rows.append([start, end - start, note.pitch, note.velocity, track])
             else:
                 row = open_ties.pop(found)[1]
                 rows[row][1] = end - rows[row][0]
-            if goes_on:
-                open_ties.append((voice, row, end))
+            if note.goes_on:
+                open_ties.append((note.voice, row, end))
                 del open_ties[:-MOST_OPEN_TIES]
         return [tuple(row) for row in rows]  # type: ignore[misc]
 

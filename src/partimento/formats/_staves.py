@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,7 +17,14 @@ OCTAVE_LOWER = frozenset((*range(24, 32), 105))  # guitars, banjo: written an oc
 MIDDLE_C = 60
 SPLITS = np.arange(48, 73)  # the lowest pitch of the right hand
 WIDEST_HAND = 13  # semitones
-HANDS = {("up", "down"), ("upper", "lower"), ("right", "left"), ("right hand", "left hand"), ("rh", "lh"), ("r.h.", "l.h.")}
+HANDS = {
+    ("up", "down"),
+    ("upper", "lower"),
+    ("right", "left"),
+    ("right hand", "left hand"),
+    ("rh", "lh"),
+    ("r.h.", "l.h."),
+}
 CHANGE_COST = 30.0  # of a clef, in semitones of notes off the staff
 PRINTED = {0: "Piano", 40: "Violin", 41: "Viola", 42: "Violoncello", 43: "Contrabass", 52: "Choir"}
 
@@ -95,7 +103,7 @@ def _choir(score: Score, notes: Sequence[np.ndarray]) -> bool:
     if len(notes) != 4 or len({track.program for track in score.tracks}) > 1 or score.tracks[0].is_drums:
         return False
     heights = [part["pitch"].mean() if len(part) else -1 for part in notes]
-    falling = all(upper > lower >= 0 for upper, lower in zip(heights, heights[1:], strict=False))
+    falling = all(upper > lower >= 0 for upper, lower in pairwise(heights))
     single = sum(_one_at_a_time(part) for part in notes) >= 3  # one voice may divide
     inside = all(part["pitch"].min() >= 36 and part["pitch"].max() <= 86 for part in notes if len(part))
     return falling and single and inside
@@ -159,7 +167,7 @@ def clefs_by_bar(notes: np.ndarray, bar_starts: np.ndarray, clefs: Sequence[Clef
         np.bincount(where, np.maximum(clef.low - pitches, 0) + np.maximum(pitches - clef.high, 0), bars)
         for clef in order
     ], axis=1)  # fmt: skip
-    cost[0, 1:] += 1.0  # the first of the choice wins where all are alike
+    cost[0, 1:] = cost[0, 1:] + 1.0  # the first of the choice wins where all are alike
     return [order[n] for n in _shortest(cost, CHANGE_COST * (1 - np.eye(len(order))))]
 
 

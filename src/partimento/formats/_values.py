@@ -206,6 +206,4 @@ def _in_zone(start: int, end: int, cell: Cell | None, number: int, rest: bool, b
         inside, scale = _cell_grid(cell.base), TRIPLET
         moved = _split(start - cell.start, end - cell.start, inside, TRIPLET, rest)
         spans = tuple((first + cell.start, last + cell.start) for first, last in moved)
-    return [
-        Piece(first, last, *VALUES.get((last - first) * scale, ("64th", 0)), number, cell) for first, last in spans
-    ]
+    return [Piece(first, last, *VALUES.get((last - first) * scale, ("64th", 0)), number, cell) for first, last in spans]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -75,7 +75,7 @@ def _root_file(archive: zipfile.ZipFile, path: Path) -> str:
     return found[0] if found else ""
 
 
-def scan(data: bytes, name: str, wanted: dict[str, Callable[[Element, tuple[str, ...]], None]],
+def scan(data: bytes, name: str, wanted: Mapping[str, Callable[[Element, tuple[str, ...]], None]],
          opened: Callable[[str, dict[str, str]], None] | None = None) -> None:  # fmt: skip
     """Call `wanted[tag](element, tags above it)` at the end of each such element, which is forgotten after that.
 
@@ -86,7 +86,7 @@ def scan(data: bytes, name: str, wanted: dict[str, Callable[[Element, tuple[str,
 
 
 class _Scan:
-    def __init__(self, name: str, wanted: dict, opened: Callable[[str, dict[str, str]], None]):
+    def __init__(self, name: str, wanted: Mapping, opened: Callable[[str, dict[str, str]], None]):
         self.name, self.wanted, self.opened = name, wanted, opened
         self.above: list[str] = []
         self.builder: TreeBuilder | None = None  # of the wanted element that is open

@@ -24,7 +24,8 @@ INSTALL = "pip install 'partimento[score]'"
 # Looked for in this order where Times itself is missing
 SERIFS = (
     "Times", "Times New Roman", "Liberation Serif", "Tinos", "TeX Gyre Termes", "Nimbus Roman", "FreeSerif",
-    "Noto Serif", "DejaVu Serif Condensed", "DejaVu Serif", "Georgia", "Cambria", "Liberation Sans", "DejaVu Sans", "Noto Sans", "Arial",
+    "Noto Serif", "DejaVu Serif Condensed", "DejaVu Serif", "Georgia", "Cambria", "Liberation Sans", "DejaVu Sans",
+    "Noto Sans", "Arial",
 )  # fmt: skip
 MUSIC_FONT, EM = "Leipzig", 1000
 TEXT = re.compile(r'<text x="(?P<x>-?[\d.]+)" y="(?P<y>-?[\d.]+)"(?P<more>[^>]*)>(?P<body>.*?)</text>', re.DOTALL)

@@ -28,14 +28,15 @@ class StepEmbedding(nn.Module):
         self.from_last = [field.name for field in fields if not field.given or field.after]
         self.from_coming = [field.name for field in fields if field.given and not field.after]
         self.sizes = {field.name: field.size + (not field.given) for field in fields}
-        self.tables = nn.ModuleDict({field.name: nn.Embedding(self.sizes[field.name], width) for field in fields})
+        tables = {field.name: nn.Embedding(self.sizes[field.name], width) for field in fields}
+        self.tables = nn.ModuleDict(tables)
         scale = 1 / math.sqrt(len(fields))
-        for table in self.tables.values():
+        for table in tables.values():
             nn.init.normal_(table.weight, std=scale)
 
     def forward(self, last: Tensor, coming: Tensor) -> Tensor:
         """Rows (..., columns) of the last and the coming step -> (..., width)."""
-        total = 0
+        total = torch.zeros((), device=last.device)
         for name in self.from_last:
             index = last[..., self.columns[name]]
             total = total + self.tables[name](torch.where(index < 0, self.sizes[name] - 1, index))
@@ -107,6 +108,9 @@ class Rotary(nn.Module):
 
     Relative index tells how many notes ago, relative time how many beats: "what stood here a bar ago" is one angle.
     """
+
+    by_index: Tensor
+    by_time: Tensor
 
     def __init__(self, head_width: int):
         super().__init__()
