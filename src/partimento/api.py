@@ -96,7 +96,7 @@ def compose(
     metre: str | tuple[int, int] | None = None,
     instruments: Sequence[int] | None = None,
     seed: int = 0,
-    candidates: int = 1,
+    candidates: int = 4,
     sampling: Sampling | None = None,
 ) -> Score:
     """Compose a piece: the most typical of `candidates`, of exactly `bars` bars (default 16) or `seconds`.

@@ -16,6 +16,7 @@ from .profile import SPAN
 from .rules import InKey, InRange, NoStutter, Rule
 from .sampling import Sampling, sample
 from .score import Score, Tempo
+from .theory import key_of
 
 MOST_BARS = 2000
 TEMPO_RANGE = (10.0, 400.0)
@@ -36,14 +37,15 @@ class Request:
     programs: tuple[int, ...] = ()  # what plays the parts, in order; those left over keep the style's
     seed: int = 0
     sampling: Sampling = field(default_factory=Sampling)
-    candidates: int = 1
+    candidates: int = 4
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A composed piece, how typical of its style it measures (0-1), and the measures."""
+    """A composed piece, whether its notes are in the key asked for, how typical of its style it is (0-1)."""
 
     score: Score
+    in_key: bool
     typicality: float
     measures: dict[str, float]
 
@@ -114,7 +116,7 @@ def rules_for(profile: Mapping[str, Any], plan: Plan) -> list[Rule]:
 
 
 def compose(model: Model, request: Request) -> list[Candidate]:
-    """Compose `request.candidates` pieces side by side; the most typical of the style first.
+    """Compose `request.candidates` pieces side by side; those in the key asked for first, then the most typical.
 
     Raises `BadOption` for what cannot be asked, `UnknownName` for a style that the model has not learnt.
     """
@@ -128,15 +130,16 @@ def compose(model: Model, request: Request) -> list[Candidate]:
     for n, row in sample(model, cursors, request.sampling, rngs, rules_for(profile, plan)):
         rows[n].append(row)
     found = [_candidate(model, plan, np.array(steps), request) for steps in rows]
-    return sorted(found, key=lambda one: -one.typicality)
+    return sorted(found, key=lambda one: (-one.in_key, -one.typicality))
 
 
 def _candidate(model: Model, plan: Plan, steps: np.ndarray, request: Request) -> Candidate:
     score = model.encoding.decode(steps, plan)
     score = played_by(replace(score, tempos=(Tempo(0, plan.tempo),)), request.programs)
     measures = listen(score, span=SPAN)
+    found = key_of(score)
     reference = model.info["styles"][request.style]["measures"]
-    return Candidate(score, typicality(measures, reference), measures)
+    return Candidate(score, (found.tonic, found.mode) == plan.key, typicality(measures, reference), measures)
 
 
 def played_by(score: Score, programs: Sequence[int]) -> Score:

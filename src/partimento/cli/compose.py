@@ -37,7 +37,7 @@ SEEDS = 1_000_000  # a seed that is not asked for is small enough to type again
     show_default=True,
     help="Leave out what is rarer beside the likeliest.",
 )
-@click.option("--candidates", type=int, default=1, show_default=True, help="Compose several, keep the most typical.")
+@click.option("--candidates", type=int, default=4, show_default=True, help="Compose several, keep the most typical.")
 @click.option(
     "-o",
     "--output",
