@@ -203,9 +203,7 @@ class PartWriter:
         rests = [heads[piece.event] is None for piece in written]
         second = number % VOICES_A_STAFF != 1
         where = f"<staff>{staff + 1}</staff>" if self.part.staves > 1 else ""
-        for piece, beam, mark in zip(
-            written, beams(written, rests, hierarchy), _brackets(written, rests), strict=True
-        ):
+        for piece, beam, mark in zip(written, beams(written, rests, hierarchy), _brackets(written, rests), strict=True):
             event = heads[piece.event]
             if event is None:
                 yield _rest(piece, number, where, mark, second)
