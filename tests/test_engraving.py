@@ -10,8 +10,8 @@ import zlib
 
 import numpy as np
 import pytest
-from music import score_of
 
+from music import score_of
 from partimento.errors import FormatError, MissingExtra
 from partimento.formats import engraving
 from partimento.score import Score, Tempo, Track, note_array
@@ -19,7 +19,7 @@ from partimento.score import Score, Tempo, Track, note_array
 pytest.importorskip("verovio")
 pytest.importorskip("resvg_py")
 
-TUNE = score_of("C4 quarter, D4 eighth, E4 eighth, F#4 half", tracks=(Track("", 73),), tempos=(Tempo(0, 96.0),))
+TUNE = score_of("C4 quarter, D4 eighth, E4 eighth, G#4 half", tracks=(Track("", 73),), tempos=(Tempo(0, 96.0),))
 
 
 def count(page: str, kind: str) -> int:
@@ -43,7 +43,8 @@ def pixels(data: bytes) -> np.ndarray:
 
 def test_a_page_shows_the_notes_their_accidental_and_their_beam():
     (page,) = engraving.svg_pages(TUNE)
-    assert (count(page, "note"), count(page, "accid"), count(page, "beam")) == (4, 1, 1)
+    assert (count(page, "note"), count(page, "beam")) == (4, 1)
+    assert "E262" in page  # the glyph of a sharp
 
 
 def test_a_page_drawn_in_another_thread_is_not_empty():

@@ -8,6 +8,7 @@ import re
 import time
 import tracemalloc
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,8 +16,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from music import pitch_of, score_of
 
+from music import pitch_of, score_of
 from partimento import formats
 from partimento.errors import MusicXMLError, PartimentoError
 from partimento.formats import musicxml_read, musicxml_write
@@ -72,7 +73,7 @@ def one_note(onset: int, duration: int, metre: tuple[int, int], end: int = 0) ->
         ((4, 4), 0, 36, "quarter. | r eighth | r half"),
         ((4, 4), 12, 24, "r eighth | quarter | r eighth | r half"),  # a syncopation within the half bar may stand
         ((4, 4), 36, 24, "r quarter | r eighth | eighth( | (eighth | r eighth | r quarter"),  # not across its middle
-        ((4, 4), 6, 24, "r 16th | eighth.( | (16th | r eighth. | r quarter | r half"),  # the beat is to be seen
+        ((4, 4), 6, 24, "r 16th | eighth.( | (16th | r 16th | r eighth | r quarter | r half"),  # the beat is to be seen
         ((4, 4), 0, 60, "half( | (eighth | r eighth | r quarter"),
         ((3, 4), 12, 60, "r eighth | eighth( | (half"),
         ((6, 8), 0, 48, "quarter.( | (eighth | r eighth | r eighth"),  # compound: whole pulses or a tie
@@ -104,7 +105,7 @@ def test_a_triplet_says_three_in_the_time_of_two_and_has_a_bracket_where_no_beam
 @given(st.lists(st.integers(0, 96), max_size=6, unique=True))
 def test_every_division_of_a_bar_is_filled_with_true_values(cuts):
     edges = sorted({0, 96, *cuts})
-    spans = [(start, end, n % 2 == 1) for n, (start, end) in enumerate(zip(edges, edges[1:], strict=False))]
+    spans = [(start, end, n % 2 == 1) for n, (start, end) in enumerate(pairwise(edges))]
     lengths = {"whole": 96, "half": 48, "quarter": 24, "eighth": 12, "16th": 6, "32nd": 3, "64th": 1.5}
     at = 0
     for piece in pieces(spans, grid(4, 4, 96)):
@@ -352,7 +353,7 @@ def heard(*measures: str, **more: str) -> list[tuple[int, int, int]]:
 
 def note(step: str, duration: float, octave: int = 4, before: str = "", after: str = "") -> str:
     pitch = f"<pitch><step>{step}</step><octave>{octave}</octave></pitch>"
-    return f"<note>{before}{pitch}<duration>{duration:g}</duration>{after}</note>"
+    return f"<note>{before}{pitch}<duration>{duration}</duration>{after}</note>"
 
 
 START = "<attributes><divisions>2</divisions><time><beats>2</beats><beat-type>4</beat-type></time></attributes>"
@@ -441,7 +442,7 @@ FINE = START + note("C", 4)
         (document(START.replace(">2</d", ">NaN</d")), "divisions is 'NaN'"),
         (document(FINE, note("C", 99_999_999)), "part P1: measure 2: the duration of a note of 49,999,999"),
         (document(FINE, note("C", -1)), "the duration of a note is '-1'"),
-        (document(FINE, *["<forward><duration>9999</duration></forward>"] * 9000), "ends at|hours|bars"),
+        (document(FINE, *["<forward><duration>9999</duration></forward>"] * 9000, note("C", 1)), "ends at|hours|bars"),
         (document(FINE, "<backup><duration>9</duration></backup>"), "a backup to before the measure"),
         (document(FINE, note("H", 1)), "a step 'H'"),
         (document(FINE, note("C", 1, 12)), "octave is '12'"),
@@ -493,7 +494,7 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path):
 def test_an_archive_without_a_score_is_refused(data, tmp_path):
     path = tmp_path / "a.mxl"
     path.write_bytes(data)
-    with pytest.raises(MusicXMLError, match="a.mxl"):
+    with pytest.raises(MusicXMLError, match=r"a\.mxl"):
         musicxml_read.read(path)
 
 

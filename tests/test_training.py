@@ -21,6 +21,7 @@ from partimento.training.batches import DROP_ALL, DROP_ONE, Batches
 from partimento.training.loop import train
 
 pytest_plugins = ["tiny"]
+SIZE = {"width": 16, "layers": 1, "heads": 2, "head_width": 16, "context": 256}
 RECURRENT = {"cell": "gru", "width": 16, "layers": 1, "head_width": 16}
 PATIENCE = 60.0  # seconds to wait for another process on a busy machine
 
@@ -57,26 +58,20 @@ def run_through(cache, plan, folder) -> list:
 
 
 def test_a_training_killed_with_signal_9_and_started_again_ends_with_the_same_weights(tiny, process, tmp_path):
-    def line(name: str) -> list:
-        settings = {"width": 16, "layers": 1, "heads": 2, "head_width": 16, "batch": 4, "window": 48}
-        words = [f"--set={key}={value}" for key, value in {**settings, "save_seconds": 0, "evaluations": 6}.items()]
-        output = tmp_path / f"{name}.partimento"
-        return ["-m", "partimento.cli", "train", tiny.tunes, "-o", output, "--steps", 90, "--workers", 0, *words]
-
-    last = tmp_path / "killed.partimento.run" / "last.safetensors"
-    running = process(*line("killed"))
+    settings = {**SIZE, "batch": 4, "window": 48, "evaluations": 5, "save_seconds": 0}
+    output, words = tmp_path / "killed.partimento", [f"--set={name}={value}" for name, value in settings.items()]
+    line = ["-m", "partimento.cli", "train", tiny.tunes, "-o", output, "--steps", 60, "--workers", 0, *words]
+    last, running = tmp_path / "killed.partimento.run" / "last.safetensors", process(*line)
     deadline = time.monotonic() + PATIENCE
-    while step_of(last) < 25 and running.poll() is None and time.monotonic() < deadline:
+    while step_of(last) < 17 and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
-    running.wait(PATIENCE)
-    assert running.returncode == -signal.SIGKILL
-    assert 25 <= step_of(last) < 90 and not (tmp_path / "killed.partimento").exists()
-    both = [process(*line(name)) for name in ("killed", "whole")]
-    for one in both:
-        said, complaint = one.communicate(timeout=PATIENCE)
-        assert one.returncode == 0, complaint
-        assert "wrote" in said
+    assert running.wait(PATIENCE) == -signal.SIGKILL
+    assert 17 <= step_of(last) < 60 and not output.exists()
+    again = process(*line)
+    list(api.train(tiny.request(tmp_path / "whole.partimento", steps=60, settings=settings)))
+    said, complaint = again.communicate(timeout=PATIENCE)
+    assert again.returncode == 0 and "wrote" in said, complaint
     for name in ("last", "best"):
         assert same_bits(*(tmp_path / f"{run}.partimento.run" / f"{name}.safetensors" for run in ("killed", "whole")))
     weights = [model_file.read(tmp_path / f"{run}.partimento", also=(export.WEIGHTS,))[1] for run in ("killed", "whole")]
@@ -114,8 +109,8 @@ def test_a_training_that_is_over_is_not_trained_further(tiny, tmp_path):
     [
         {"seed": 1},
         {"rate": 1e-3},
-        {"options": {"width": 32, "layers": 1, "heads": 2, "head_width": 16, "context": 256}},
-        {"options": {"width": 16, "layers": 2, "heads": 2, "head_width": 16, "context": 256}},
+        {"options": {**SIZE, "width": 32}},
+        {"options": {**SIZE, "layers": 2}},
         {"family": "recurrent", "options": RECURRENT},
     ],
     ids=["seed", "rate", "width", "layers", "family"],
@@ -229,8 +224,8 @@ def test_a_wrong_option_is_answered_in_a_line(tiny, command, tmp_path, settings)
 def test_the_loss_goes_down(tiny, tmp_path):
     seen = run_through(tiny.music, tiny.plan(steps=60), tmp_path)
     assert seen[-1].train < 0.75 * seen[0].train
-    assert seen[-1].best < 0.75 * seen[0].valid
-    assert seen[-1].best == min(at.valid for at in seen if at.valid is not None)
+    judged = [at.valid for at in seen if at.valid is not None]
+    assert len(judged) == 4 and seen[-1].best == min(judged) < 0.9 * judged[0]
 
 
 def test_minutes_are_kept_to_roughly_and_leave_a_model(tiny, tmp_path):
@@ -246,10 +241,15 @@ def test_the_averaged_weights_are_what_is_exported(tiny, tmp_path):
     best = load_file(tmp_path / "m.partimento.run" / "best.safetensors")
     exported = export.load_composer(tmp_path / "m.partimento").state_dict()
 
-    def apart(kind: str) -> float:
-        return sum(float((best[f"{kind}.{name}"] - value).abs().sum()) for name, value in exported.items())
+    def rounded_from(kind: str, name: str) -> bool:
+        """Whether an exported matrix is that of the checkpoint in steps of a 127th of each row's largest."""
+        value = best[f"{kind}.{name}"]
+        step = value.abs().amax(dim=1, keepdim=True) / 127
+        return bool(((exported[name] - value).abs() <= 0.51 * step + 1e-6).all())
 
-    assert apart("average") < 0.1 * apart("model")
+    matrices = [name for name, value in exported.items() if value.ndim == 2]
+    assert len(matrices) > 20 and all(rounded_from("average", name) for name in matrices)
+    assert not any(rounded_from("model", name) for name in matrices if name.startswith("heads.leave"))
 
 
 def test_the_same_music_and_seed_give_the_same_model_twice_and_another_seed_another(tiny, tmp_path):

@@ -34,7 +34,6 @@ CADENCE = ((1, 2), (6, 2), (0, 4))
 TONICS = (0, 7, 2, 5, 9, 10, 4, 3, 0, 7, 2, 5)
 BARS = 8
 SIZE = {"width": 16, "layers": 1, "heads": 2, "head_width": 16, "context": 256}
-RECURRENT = {"cell": "gru", "width": 16, "layers": 1, "head_width": 16}
 PLAN = {"batch": 4, "window": 48, "evaluations": 4, "save_seconds": 1e9}  # of a run that nothing interrupts
 
 

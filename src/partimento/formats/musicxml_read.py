@@ -173,9 +173,10 @@ class _Document:
 
     def _keys(self, starts: np.ndarray) -> tuple[Key, ...]:
         """The keys of the first part that has pitches."""
-        part = next((part for part in self.parts if part.keys and not part.instrument.drums), None)
-        if part is None:
+        with_keys = sorted((part for part in self.parts if part.keys), key=lambda part: part.instrument.drums)
+        if not with_keys:
             return ()
+        part = with_keys[0]
         found = {int(starts[index]) + at: (tonic, mode) for index, at, tonic, mode in part.keys}
         return tuple(Key(tick, tonic, mode) for tick, (tonic, mode) in sorted(found.items()))
 
