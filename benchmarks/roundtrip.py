@@ -188,7 +188,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(*lost[:NAMED], sep="\n")
     print(f"{len(lost)} pieces did not come back; {time.monotonic() - started:.0f} s")
     if asked.json:
-        rows = [{**vars(pack), "refused": dict(pack.refused)} for pack in packs]
+        rows = [
+            {"pack": pack.name, "encoding": pack.encoding, "files": pack.files, "held": pack.held,
+             "refused": dict(pack.refused), "lost": pack.lost}
+            for pack in packs
+        ]  # fmt: skip
         asked.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     return 1 if lost else 0
 

@@ -77,8 +77,9 @@ def side_by_side(model, twin, rows: np.ndarray, skip: int = 0):
                 continue
             yield hidden.numpy(), found
             for field in twin.encoding.composed:
-                yield model.logits(field.name, hidden, torch.from_numpy(coming)).numpy(), twin.logits(
-                    field.name, found, coming
+                yield (
+                    model.logits(field.name, hidden, torch.from_numpy(coming)).numpy(),
+                    twin.logits(field.name, found, coming),
                 )
 
 
@@ -267,19 +268,22 @@ def test_a_description_that_is_no_description_is_refused_by_name(tiny, tmp_path,
 
 
 def test_files_that_are_no_model_are_refused_by_name(tiny, tmp_path):
-    info, members = model_file.read(tiny.model)
-    without = {name: data for name, data in members.items() if name != "advance.onnx"}
-    headless = {name: data for name, data in members.items() if name != "head.pitch.onnx"}
-    nonsense = members | {"advance.onnx": b"not a graph"}
     (tmp_path / "text.partimento").write_text("not a zip")
     (tmp_path / "empty.partimento").write_bytes(b"")
-    rewritten(tmp_path / "no description.partimento", None, members)
-    rewritten(tmp_path / "no graph.partimento", info, without)
-    rewritten(tmp_path / "no head.partimento", info, headless)
-    rewritten(tmp_path / "nonsense.partimento", info, nonsense)
+    rewritten(tmp_path / "no description.partimento", None, model_file.read(tiny.model)[1])
     for path in [*sorted(tmp_path.iterdir()), tmp_path, tmp_path / "nowhere.partimento"]:
         with pytest.raises(ModelError, match=str(path)):
             model_file.load(path)
+
+
+@pytest.mark.parametrize("graph", ["advance", "head.wait", "head.pitch", "head.velocity"])
+@pytest.mark.parametrize("instead", [None, b"", b"not a graph"])
+def test_a_graph_that_is_missing_or_none_is_noticed_on_loading(tiny, tmp_path, graph, instead):
+    info, members = model_file.read(tiny.model)
+    members = {name: data for name, data in members.items() if name != f"{graph}.onnx"}
+    path = rewritten(tmp_path / "m.partimento", info, members | ({} if instead is None else {f"{graph}.onnx": instead}))
+    with pytest.raises(ModelError, match=str(path)):
+        model_file.load(path)
 
 
 def test_a_member_that_claims_to_be_huge_is_not_read(tiny, tmp_path):

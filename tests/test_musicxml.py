@@ -73,7 +73,7 @@ def one_note(onset: int, duration: int, metre: tuple[int, int], end: int = 0) ->
         ((4, 4), 0, 36, "quarter. | r eighth | r half"),
         ((4, 4), 12, 24, "r eighth | quarter | r eighth | r half"),  # a syncopation within the half bar may stand
         ((4, 4), 36, 24, "r quarter | r eighth | eighth( | (eighth | r eighth | r quarter"),  # not across its middle
-        ((4, 4), 6, 24, "r 16th | eighth.( | (16th | r 16th | r eighth | r quarter | r half"),  # the beat is to be seen
+        ((4, 4), 6, 24, "r 16th | eighth.( | (16th | r 16th | r eighth | r half"),  # the beat is to be seen
         ((4, 4), 0, 60, "half( | (eighth | r eighth | r quarter"),
         ((3, 4), 12, 60, "r eighth | eighth( | (half"),
         ((6, 8), 0, 48, "quarter.( | (eighth | r eighth | r eighth"),  # compound: whole pulses or a tie
@@ -132,16 +132,20 @@ def test_flats_in_a_flat_key_and_sharps_in_a_sharp_one():
 
 
 def test_accidentals_hold_to_the_bar_line_in_their_own_octave():
-    score = score_of(
-        "F#4 quarter, F#4 quarter, F#5 quarter, F4 quarter, F4 half, F#4 half", tracks=VIOLIN, keys=C_MAJOR
+    part = (
+        "F#4 eighth, G4 eighth, F#5 eighth, G5 eighth, F#4 eighth, G4 eighth, F4 eighth, E4 eighth, F#4 half, G4 half"
     )
-    signs = [note.findtext("accidental", "") for note in written(score).iter("note")]
-    assert signs == ["sharp", "", "sharp", "natural", "", "sharp"]
+    signs = [
+        note.findtext("accidental", "") for note in written(score_of(part, tracks=VIOLIN, keys=C_MAJOR)).iter("note")
+    ]
+    assert signs == ["sharp", "", "sharp", "", "", "", "natural", "", "sharp", ""]
 
 
 def test_what_the_signature_says_is_not_said_again_and_what_it_denies_is():
-    score = score_of("F#4 quarter, F4 quarter, F#4 half", tracks=VIOLIN, keys=(Key(0, 7, "major"),))
-    assert [note.findtext("accidental", "") for note in written(score).iter("note")] == ["", "natural", "sharp"]
+    part = "F#4 quarter, G4 quarter, F4 eighth, E4 eighth, F#4 eighth, G4 eighth"
+    score = score_of(part, tracks=VIOLIN, keys=(Key(0, 7, "major"),))
+    signs = [note.findtext("accidental", "") for note in written(score).iter("note")]
+    assert signs == ["", "", "natural", "", "sharp", ""]
 
 
 def test_a_tie_over_the_bar_line_carries_its_accidental_but_not_further():
@@ -237,6 +241,11 @@ def test_drums_stand_on_a_percussion_staff_and_come_back_as_drums():
     assert again(score) == score_with_defaults(score)
 
 
+def test_a_signature_stands_on_pitched_staves_alone():
+    score = score_of("A4 whole", "C2 whole", tracks=(Track("", 40), Track("", 128)), keys=(Key(0, 9, "major"),))
+    assert [part.findtext(".//fifths") for part in written(score).findall("part")] == ["3", None]
+
+
 def test_a_conductor_who_says_nothing_until_later_leaves_four_four_before():
     score = Score(note_array([(0, 300, 60, 80, 0)]), VIOLIN, metres=(Metre(192, 3, 4),), keys=C_MAJOR)
     assert again(score).metres == (Metre(0, 4, 4), Metre(192, 3, 4))
@@ -263,6 +272,8 @@ def test_a_score_on_another_grid_that_fits_is_not_changed():
 def test_what_cannot_be_written_is_refused():
     with pytest.raises(MusicXMLError, match="bars, more than"):
         musicxml_write.to_string(Score(note_array([(0, 96 * 30_000, 60, 80, 0)])))
+    with pytest.raises(MusicXMLError, match="a metre of 3/6"):
+        musicxml_write.to_string(one_note(0, 24, (3, 6)))
     with pytest.raises(MusicXMLError, match="notes sound at once"):
         musicxml_write.to_string(Score(note_array([(n, 1000, 60, 80, 0) for n in range(300)]), VIOLIN))
 
@@ -440,9 +451,12 @@ FINE = START + note("C", 4)
         (document(START.replace(">2</d", ">0</d")), "measure 1: divisions is '0'"),
         (document(START.replace(">2</d", ">1e9</d")), "measure 1: divisions is '1e9'"),
         (document(START.replace(">2</d", ">NaN</d")), "divisions is 'NaN'"),
-        (document(FINE, note("C", 99_999_999)), "part P1: measure 2: the duration of a note of 49,999,999"),
+        (document(FINE, note("C", 99_999_999)), "part P1: measure 2: the duration of a note of 50,000,000"),
         (document(FINE, note("C", -1)), "the duration of a note is '-1'"),
-        (document(FINE, *["<forward><duration>9999</duration></forward>"] * 9000, note("C", 1)), "ends at|hours|bars"),
+        (
+            document(FINE, *["<forward><duration>9999</duration></forward>"] * 9000, note("C", 1)),
+            "quarter notes; it is damaged",
+        ),
         (document(FINE, "<backup><duration>9</duration></backup>"), "a backup to before the measure"),
         (document(FINE, note("H", 1)), "a step 'H'"),
         (document(FINE, note("C", 1, 12)), "octave is '12'"),
@@ -453,7 +467,6 @@ FINE = START + note("C", 4)
         (document(START.replace("type>4", "type>5")), "a beat-type of 5"),
         (document(FINE, "<attributes><key><fifths>99</fifths></key></attributes>"), "fifths is '99'"),
         (document(FINE, '<sound tempo="inf"/>'), "tempo is 'inf'"),
-        (document(FINE, *["<measure/>"] * 3), "holds no|.*"),
         (document(*["<x/>"] * 20_001), "more than 20,000 measures"),
         (b"<score-timewise/>", "timewise"),
         (b"<score-partwise/>", "no part with a measure"),
@@ -464,9 +477,6 @@ FINE = START + note("C", 4)
     ],
 )
 def test_every_fault_is_a_sentence_with_its_place(data, said):
-    if said == "holds no|.*":
-        assert musicxml_read.from_bytes(data).end  # a measure within a measure is none, and no harm
-        return
     with pytest.raises(MusicXMLError, match=said):
         musicxml_read.from_bytes(data, "a.xml")
 

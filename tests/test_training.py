@@ -60,21 +60,23 @@ def run_through(cache, plan, folder) -> list:
 def test_a_training_killed_with_signal_9_and_started_again_ends_with_the_same_weights(tiny, process, tmp_path):
     settings = {**SIZE, "batch": 4, "window": 48, "evaluations": 5, "save_seconds": 0}
     output, words = tmp_path / "killed.partimento", [f"--set={name}={value}" for name, value in settings.items()]
-    line = ["-m", "partimento.cli", "train", tiny.tunes, "-o", output, "--steps", 60, "--workers", 0, *words]
+    line = ["-m", "partimento.cli", "train", tiny.tunes, "-o", output, "--steps", 40, "--workers", 0, *words]
     last, running = tmp_path / "killed.partimento.run" / "last.safetensors", process(*line)
     deadline = time.monotonic() + PATIENCE
-    while step_of(last) < 17 and running.poll() is None and time.monotonic() < deadline:
+    while step_of(last) < 11 and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
     assert running.wait(PATIENCE) == -signal.SIGKILL
-    assert 17 <= step_of(last) < 60 and not output.exists()
+    assert 11 <= step_of(last) < 40 and not output.exists()
     again = process(*line)
-    list(api.train(tiny.request(tmp_path / "whole.partimento", steps=60, settings=settings)))
+    list(api.train(tiny.request(tmp_path / "whole.partimento", steps=40, settings=settings)))
     said, complaint = again.communicate(timeout=PATIENCE)
     assert again.returncode == 0 and "wrote" in said, complaint
     for name in ("last", "best"):
         assert same_bits(*(tmp_path / f"{run}.partimento.run" / f"{name}.safetensors" for run in ("killed", "whole")))
-    weights = [model_file.read(tmp_path / f"{run}.partimento", also=(export.WEIGHTS,))[1] for run in ("killed", "whole")]
+    weights = [
+        model_file.read(tmp_path / f"{run}.partimento", also=(export.WEIGHTS,))[1] for run in ("killed", "whole")
+    ]
     assert weights[0] == weights[1]
 
 

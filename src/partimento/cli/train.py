@@ -17,7 +17,14 @@ from ..errors import BadOption
 
 @click.command("train")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), default="model.partimento", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="model.partimento",
+    show_default=True,
+    help="The model file to write.",
+)
 @click.option("--family", default="transformer", show_default=True, help="transformer, recurrent, ...")
 @click.option("--encoding", default="notes", show_default=True, help="notes, or voices for four-part music.")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="How long to train.")

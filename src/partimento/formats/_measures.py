@@ -9,10 +9,10 @@ import numpy as np
 
 from ..score import Key, Metre, Score, Tempo
 from ..theory import fifths_of
-from ..timing import Bar
+from ..timing import Bar, bar_ticks
 from ._beams import FLAGS, beams
 from ._spelling import spell
-from ._staves import BASS, TREBLE, Clef, Part, clefs_by_bar, upper_staff
+from ._staves import BASS, Clef, Part, clefs_by_bar, upper_staff
 from ._values import BEAT, TYPES, Grid, Piece, grid, pieces
 from ._voices import Event, voices
 
@@ -56,6 +56,9 @@ class PartWriter:
     def __init__(self, score: Score, part: Part, bars: Sequence[Bar]):
         self.score, self.part, self.bars = score, part, bars
         self.track = score.tracks[part.track]
+        # drums have no signature, unless nobody else is there to say the key
+        silent = self.track.is_drums and not all(track.is_drums for track in score.tracks)
+        self.keys = () if silent else score.keys
         notes = score.notes
         self.onsets = notes["onset"].tolist()
         self.ends = (notes["onset"] + notes["duration"]).tolist()
@@ -86,7 +89,8 @@ class PartWriter:
                 for place in self.places[mine].tolist()
             ]
             self.staves.append(voices(rows, f"part {self.part.name!r}"))
-            wanted = BASS if staff or (self.part.group == "brace" and self.part.closes) else TREBLE
+            lower = staff or (self.part.group == "brace" and self.part.closes)
+            wanted = BASS if lower else self.part.clefs[0]
             self.clefs.append(clefs_by_bar(notes[mine], starts, self.part.clefs, wanted))
         self.cursors = [[0] * len(staff) for staff in self.staves]
 
@@ -109,7 +113,7 @@ class PartWriter:
     def _attributes(self, index: int, bar: Bar) -> Iterator[str]:
         first = index == 0
         inner = ["<divisions>24</divisions>"] if first else []
-        inner += [_key(key) for key in self.score.keys if key.tick == bar.start]
+        inner += [_key(key) for key in self.keys if key.tick == bar.start]
         inner += [_time(metre) for metre in self.score.metres if metre.tick == bar.start]
         if first and self.part.staves > 1:
             inner.append(f"<staves>{self.part.staves}</staves>")
@@ -119,7 +123,7 @@ class PartWriter:
                 inner.append(_clef(clefs[index], number))
         if inner:
             yield f"   <attributes>{''.join(inner)}</attributes>\n"
-        for key in self.score.keys:
+        for key in self.keys:
             if bar.start < key.tick < bar.end:  # a key within a bar: go there and come back
                 yield f"   <forward><duration>{key.tick - bar.start}</duration></forward>"
                 yield f"<attributes>{_key(key)}</attributes>"
@@ -153,7 +157,7 @@ class PartWriter:
                     yield f"   <backup><duration>{length}</duration></backup>\n"
                 written = True
                 number = staff * VOICES_A_STAFF + voice + 1
-                if not events:
+                if not events and length == bar_ticks(bar.numerator, bar.denominator, BEAT):
                     yield self._silence(bar, number, staff, any(found))
                 else:
                     yield from self._voice(events, bar, hierarchy, number, staff, signs)

@@ -25,13 +25,13 @@ HANDS = {
     ("rh", "lh"),
     ("r.h.", "l.h."),
 }
-CHANGE_COST = 30.0  # of a clef, in semitones of notes off the staff
+CHANGE_COST = 48.0  # of a clef, in semitones of notes off the staff
 PRINTED = {0: "Piano", 40: "Violin", 41: "Viola", 42: "Violoncello", 43: "Contrabass", 52: "Choir"}
 
 
 @dataclass(frozen=True)
 class Clef:
-    """A clef as MusicXML says it, and the pitches that need at most one ledger line."""
+    """A clef as MusicXML says it, and the pitches that need few ledger lines."""
 
     sign: str
     line: int
@@ -40,7 +40,7 @@ class Clef:
     high: int
 
 
-TREBLE, BASS = Clef("G", 2, 0, 59, 81), Clef("F", 4, 0, 38, 62)
+TREBLE, BASS = Clef("G", 2, 0, 56, 83), Clef("F", 4, 0, 37, 64)
 ALTO, TENOR = Clef("C", 3, 0, 48, 71), Clef("C", 4, 0, 45, 68)
 TREBLE_LOWER, BASS_LOWER = Clef("G", 2, -1, 47, 70), Clef("F", 4, -1, 26, 50)
 TREBLE_HIGHER = Clef("G", 2, 1, 71, 94)
@@ -152,7 +152,7 @@ def _clefs(track: Track, notes: np.ndarray, may_move: bool) -> tuple[Clef, ...]:
     return (min(choice, key=lambda clef: _overflow(pitches, clef)),)
 
 
-def clefs_by_bar(notes: np.ndarray, bar_starts: np.ndarray, clefs: Sequence[Clef], first: Clef | None) -> list[Clef]:
+def clefs_by_bar(notes: np.ndarray, bar_starts: np.ndarray, clefs: Sequence[Clef], first: Clef) -> list[Clef]:
     """The clef of each bar: what keeps the notes of one staff on it with few changes (a shortest path).
 
     `first` is the clef wanted where there is nothing to go by.

@@ -161,11 +161,14 @@ def _long_cell(start: int, size: int, edges: set[int], length: int) -> bool:
     return bool(inner) and all(at % (size // 6) == 0 for at in inner) and any(at % FINEST for at in inner)
 
 
-def cells(edges: set[int], bar: Grid) -> list[Cell]:
-    """The triplets of a bar, given where its notes and rests begin and end (0 and the bar's length included)."""
+def cells(spans: Sequence[tuple[int, int, bool]], bar: Grid) -> list[Cell]:
+    """The triplets of a bar, given its (start, end, is a rest) without gap or overlap."""
+    edges = {at for start, end, _ in spans for at in (start, end)}
     if all(at % FINEST == 0 for at in edges):
         return []
     unit = max(FINEST, bar.pulse // 3 if bar.compound else min(BEAT, bar.pulse))
+    for start, end, rest in spans:  # a rest may be cut at any beat
+        edges.update(range(start - start % unit + unit, end, unit) if rest else ())
     found: list[Cell] = []
     at = 0
     while at < bar.length:
@@ -181,8 +184,7 @@ def cells(edges: set[int], bar: Grid) -> list[Cell]:
 
 def pieces(spans: Sequence[tuple[int, int, bool]], bar: Grid) -> list[Piece]:
     """The written notes of one voice in one bar; `spans` are (start, end, is a rest) without gap or overlap."""
-    edges = {at for start, end, _ in spans for at in (start, end)}
-    triplets = cells(edges, bar)
+    triplets = cells(spans, bar)
     marks = sorted({0, bar.length, *(at for cell in triplets for at in (cell.start, cell.end))})
     zones = [
         (start, end, next((cell for cell in triplets if cell.start == start), None)) for start, end in pairwise(marks)

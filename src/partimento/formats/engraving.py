@@ -24,11 +24,12 @@ INSTALL = "pip install 'partimento[score]'"
 # Looked for in this order where Times itself is missing
 SERIFS = (
     "Times", "Times New Roman", "Liberation Serif", "Tinos", "TeX Gyre Termes", "Nimbus Roman", "FreeSerif",
-    "Noto Serif", "DejaVu Serif Condensed", "DejaVu Serif", "Georgia", "Cambria", "Liberation Sans", "DejaVu Sans",
+    "Noto Serif", "DejaVu Serif", "Georgia", "Cambria", "Liberation Sans", "DejaVu Sans",
     "Noto Sans", "Arial",
 )  # fmt: skip
 MUSIC_FONT, EM = "Leipzig", 1000
 TEXT = re.compile(r'<text x="(?P<x>-?[\d.]+)" y="(?P<y>-?[\d.]+)"(?P<more>[^>]*)>(?P<body>.*?)</text>', re.DOTALL)
+BLANKS = re.compile(r"<text.*?</text>", re.DOTALL)
 GLYPH = re.compile(rf'<tspan font-family="{MUSIC_FONT}" font-size="([\d.]+)px">([^<]*)</tspan>')
 SAMPLE = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="20"><text y="16" font-family="{}">{}</text></svg>'
 _one_at_a_time = threading.Lock()  # Verovio keeps its resources in one place for all threads
@@ -103,23 +104,19 @@ def _serif() -> str | None:
 
 def _with_glyphs_drawn(page: str) -> str:
     """The page with the notes of its metronome marks as shapes: resvg does not know the font inside an SVG."""
-    return TEXT.sub(_drawn, page)
+    # the place of a text belongs to its first letter: were that a blank between tags, resvg would drop the place too
+    return TEXT.sub(_drawn, BLANKS.sub(lambda text: re.sub(r">\s+<", "><", text[0]), page))
 
 
 def _drawn(text: re.Match[str]) -> str:
-    glyphs = GLYPH.findall(text["body"])
-    if not glyphs:
-        return text[0]
     shapes, x = [], float(text["x"])
-    for size, letters in glyphs:
+    for size, letters in GLYPH.findall(text["body"]):
         scale = float(size) / EM
         for letter in letters.strip():
             path, width = _glyph(ord(letter))
             shapes.append(f'<g transform="translate({x:g},{text["y"]}) scale({scale:g})">{path}</g>')
             x += (width + EM // 20) * scale
-    # the place belongs to the first letter: were that a blank between tags, resvg would drop the place with it
-    rest = re.sub(r">\s+<", "><", GLYPH.sub("", text["body"])).strip()
-    return f'{"".join(shapes)}<text x="{x:g}" y="{text["y"]}"{text["more"]}>{rest}</text>'
+    return f'{"".join(shapes)}<text x="{x:g}" y="{text["y"]}"{text["more"]}>{GLYPH.sub("", text["body"])}</text>'
 
 
 @lru_cache(maxsize=64)

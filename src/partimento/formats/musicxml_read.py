@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ..errors import MusicXMLError
-from ..score import DEFAULT_METRE, NOTE, TICKS_PER_BEAT, Key, Metre, Score, Tempo
+from ..score import DEFAULT_METRE, LAST_TICK, NOTE, TICKS_PER_BEAT, Key, Metre, Score, Tempo
 from ..timing import bar_ticks
 from ..transform import resample
 from . import _limits as limits
@@ -113,7 +113,7 @@ class _Document:
         """The parts on one time line."""
         measures = self._measures()
         starts = np.concatenate([[0], np.cumsum(np.array(measures.lengths, dtype=np.int64))])
-        if starts[-1] > limits.MOST_TICKS * (FINEST_TICKS // TICKS_PER_BEAT):
+        if starts[-1] > LAST_TICK:
             raise MusicXMLError(f"{self.name}: {starts[-1] // FINEST_TICKS:,} quarter notes; it is damaged or no music")
         rows = [part.notes(starts, number) for number, part in enumerate(self.parts)]
         notes = np.concatenate([np.array(part, dtype=NOTE) for part in rows])

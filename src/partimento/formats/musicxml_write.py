@@ -22,7 +22,8 @@ from ..timing import Clock
 from . import _limits as limits
 from ._grid import on_house_grid
 from ._measures import PartWriter, drum_line
-from ._staves import Part, plan
+from ._part import DENOMINATORS
+from ._staves import HANDS, Part, plan, printed_name
 
 HEADER = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" "http://www.musicxml.org/dtds/partwise.dtd">
@@ -32,6 +33,7 @@ CONTAINER = """<?xml version="1.0" encoding="UTF-8"?>
 <container><rootfiles><rootfile full-path="score.musicxml"/></rootfiles></container>
 """
 DRUM_CHANNEL = 10
+LONGEST_NAME = 24  # letters that have room before a staff
 PITCHED_CHANNELS = tuple(channel for channel in range(1, 17) if channel != DRUM_CHANNEL)
 NOT_IN_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535, *range(55296, 57344)))
 
@@ -72,11 +74,16 @@ def words(text: str) -> str:
 
 
 def _complete(score: Score) -> Score:
-    """The score with a metre and a key, found where it says none."""
+    """The score with a metre and a key, found where it says none; raises where a metre cannot be written."""
     metres = score.metres or (Metre(0, *DEFAULT_METRE),)
     if metres[0].tick > score.upbeat:
         metres = (Metre(0, *DEFAULT_METRE), *metres)  # as MIDI has it where a file says nothing
     metres = (replace(metres[0], tick=0), *metres[1:])
+    odd = next((metre for metre in metres if metre.denominator not in DENOMINATORS), None)
+    if odd:
+        raise MusicXMLError(
+            f"a metre of {odd.numerator}/{odd.denominator}; notes are halves, quarters ... down to 64ths"
+        )
     keys = score.keys or (key_of(score),)
     title = score.title or (score.tracks[0].name.strip() if len(score.tracks) == 1 else "")
     return replace(score, metres=metres, keys=keys, tracks=score.tracks or (Track(),), title=title)
@@ -113,10 +120,15 @@ def _listed(score: Score, part: Part) -> Iterator[str]:
     """The lines of one part in the part list, with the group that it opens or closes."""
     track = score.tracks[part.track]
     if part.opens:
-        yield f'  <part-group type="start" number="1"><group-symbol>{part.group}</group-symbol>'
+        yield '  <part-group type="start" number="1">'
+        if part.group == "brace":  # the hands' own names, "up" and "down", are for us alone
+            hand = any(part.name.lower() in pair for pair in HANDS)
+            yield f"<group-name>{words(printed_name(track.program) if hand else part.name)}</group-name>"
+        yield f"<group-symbol>{part.group}</group-symbol>"
         yield f"<group-barline>{'yes' if part.group == 'brace' else 'no'}</group-barline></part-group>\n"
     ident = f"P{part.track + 1}"
-    needless = len(score.tracks) == 1 or (part.group == "brace" and not part.opens)
+    needless = len(score.tracks) == 1 or part.group == "brace" or len(part.name) > LONGEST_NAME
+    needless = needless or (part.group == "bracket" and not track.name)  # "Piano" is no voice of a choir
     hidden = ' print-object="no"' if needless else ""
     yield f'  <score-part id="{ident}">\n   <part-name{hidden}>{words(part.name)}</part-name>\n'
     pitches = sorted(set(score.track_notes(part.track)["pitch"].tolist())) if track.is_drums else []

@@ -1,0 +1,266 @@
+"""Sampling: what a draw may choose and how often, what the rules forbid, and that chance is the seed's alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from partimento import composing, model_file
+from partimento.composing import Request
+from partimento.encodings import Plan, get_encoding
+from partimento.errors import BadOption
+from partimento.rules import FORBIDDEN, VOICE_PITCH, InKey, InRange, NoStutter, Rule, Stream
+from partimento.sampling import Sampling, draw, sample
+from partimento.score import DRUM_PROGRAM
+
+pytest_plugins = ["tiny"]
+LOGITS = np.log(np.array([0.05, 0.30, 0.02, 0.40, 0.15, 0.08]))
+CHANCES = np.exp(LOGITS)
+DRAWS = 4000
+PURE = {"min_p": 0.0}
+
+
+def frequencies(logits, options: Sampling, temperature: float = 1.0, draws: int = DRAWS) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    counts = Counter(draw(logits.copy(), options, temperature, rng) for _ in range(draws))
+    return np.array([counts[n] / draws for n in range(len(logits))])
+
+
+def near(found: np.ndarray, kept: list[int], weights=CHANCES) -> bool:
+    """Whether classes are drawn as often as their weights say, those that are not `kept` never."""
+    wanted = np.zeros(len(weights))
+    wanted[kept] = weights[kept] / weights[kept].sum()
+    assert not found[wanted == 0].any(), found
+    assert (found[kept] > 0).all(), found
+    return np.abs(found - wanted).max() < 0.03
+
+
+# --- one draw
+
+
+def test_temperature_0_takes_the_likeliest_and_draws_nothing():
+    rng = np.random.default_rng(0)
+    before = rng.bit_generator.state
+    assert {draw(LOGITS, Sampling(0), 0, rng) for _ in range(20)} == {3}
+    assert rng.bit_generator.state == before
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_temperature_is_a_power_of_the_chances(temperature):
+    found = frequencies(LOGITS, Sampling(**PURE), temperature)
+    assert near(found, list(range(6)), CHANCES ** (1 / temperature))
+
+
+@pytest.mark.parametrize(
+    ("options", "kept"),
+    [
+        ({"top_k": 1}, [3]),
+        ({"top_k": 3}, [1, 3, 4]),
+        ({"top_k": 6}, [0, 1, 2, 3, 4, 5]),
+        ({"top_k": 100}, [0, 1, 2, 3, 4, 5]),
+        ({"top_p": 0.0}, [3]),
+        ({"top_p": 0.39}, [3]),
+        ({"top_p": 0.41}, [1, 3]),  # the class that passes the share belongs to it
+        ({"top_p": 0.80}, [1, 3, 4]),
+        ({"top_p": 0.99}, [0, 1, 2, 3, 4, 5]),
+        ({"min_p": 0.0}, [0, 1, 2, 3, 4, 5]),
+        ({"min_p": 0.1}, [0, 1, 3, 4, 5]),
+        ({"min_p": 0.3}, [1, 3, 4]),
+        ({"min_p": 1.0}, [3]),
+        ({"min_p": 0.1, "top_k": 4, "top_p": 0.8}, [1, 3, 4]),
+    ],
+    ids=str,
+)
+def test_a_cut_keeps_what_it_says_and_nothing_else(options, kept):
+    assert near(frequencies(LOGITS, Sampling(**{**PURE, **options}), draws=3000), kept)
+
+
+def test_what_is_forbidden_is_never_drawn_whatever_the_cuts():
+    logits = LOGITS.copy()
+    logits[[3, 5]] = FORBIDDEN
+    for options in ({}, {"top_k": 5}, {"top_p": 0.9999}, {"min_p": 0.001}):
+        assert near(frequencies(logits, Sampling(**{**PURE, **options}), draws=2000), [0, 1, 2, 4], np.exp(logits))
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e3, -1e3])
+def test_a_draw_does_not_depend_on_the_size_of_the_logits(scale):
+    assert near(frequencies(LOGITS + scale, Sampling(**PURE), draws=2000), list(range(6)))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"temperature": -0.1},
+        {"temperature": float("nan")},
+        {"temperature": 11},
+        {"top_k": -1},
+        {"top_p": 1.01},
+        {"top_p": -0.5},
+        {"min_p": 2},
+        {"temperatures": {"pitch": -1.0}},
+    ],
+    ids=str,
+)
+def test_an_option_out_of_range_is_refused_by_name(options):
+    with pytest.raises(BadOption, match=f"{next(iter(options)).rstrip('s')}.* out of range; wanted"):
+        Sampling(**options)
+
+
+# --- the loop
+
+
+class Level:
+    """A model that finds every class equally likely."""
+
+    def __init__(self, name: str):
+        self.encoding = get_encoding(name)
+        self.sizes = {field.name: field.size for field in self.encoding.fields}
+
+    def begin(self, size):
+        return None
+
+    def advance(self, last, given, time, state):
+        return np.zeros((len(last), 1))
+
+    def logits(self, field, hidden, chosen):
+        return np.zeros((len(hidden), self.sizes[field]))
+
+
+def drawn(name: str, plan: Plan, rules=(), seed: int = 0, **options) -> list[dict[str, int]]:
+    """The steps of a piece drawn by a model that knows nothing, without the row before the music."""
+    model = Level(name)
+    found = sample(
+        model, [model.encoding.cursor(plan)], Sampling(**{**PURE, **options}), [np.random.default_rng(seed)], rules
+    )
+    columns = model.encoding.columns
+    return [{field: int(row[at]) for field, at in columns.items()} for _, row in found][1:]
+
+
+def test_the_same_seed_draws_the_same_piece_and_another_seed_another():
+    assert drawn("notes", Plan(bars=2)) == drawn("notes", Plan(bars=2)) != drawn("notes", Plan(bars=2), seed=1)
+
+
+def test_a_field_may_have_a_temperature_of_its_own():
+    steps = drawn("notes", Plan(bars=4, programs=(73,)), temperatures={"pitch": 0.0})
+    notes = [step for step in steps if step["pitch"] >= 0 and step["wait"]]
+    assert {step["pitch"] for step in notes} <= {60, 61, 62, 63} and len({step["velocity"] for step in notes}) > 3
+
+
+def composed(tiny, **changes):
+    """A composed piece, by graphs in float: in int8 a batch shares the scale of its activations."""
+    if "float" not in tiny.made:
+        from partimento.training import export
+
+        graphs = export.graphs(export.load_composer(tiny.model).eval(), int8=False)
+        named = {name[:-5]: graph for name, graph in graphs.items()}
+        tiny.made["float"] = model_file.Model(model_file.read_info(tiny.model), named)
+    return composing.compose(tiny.made["float"], Request("tunes", **{"bars": 2, "seed": 5, **changes}))
+
+
+def test_a_candidate_is_the_piece_that_it_would_be_alone(tiny):
+    alone = composed(tiny)[0]
+    four, two = composed(tiny, candidates=4), composed(tiny, candidates=2)
+    assert sum(one.score == alone.score for one in four) == 1
+    assert all(any(one.score == other.score for other in four) for one in two)
+    assert len({one.score.notes.tobytes() for one in four}) == 4
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bars": 0},
+        {"bars": 2001},
+        {"bars": None, "seconds": 0.5},
+        {"bars": None, "seconds": 1e9},
+        {"seconds": 30.0},
+        {"tempo": 5.0},
+        {"tempo": 1000.0},
+        {"candidates": 0},
+        {"candidates": 257},
+        {"seed": -1},
+    ],
+    ids=str,
+)
+def test_a_request_out_of_range_is_refused(tiny, changes):
+    with pytest.raises(BadOption):
+        composed(tiny, **changes)
+
+
+# --- rules
+
+
+def note(pitch: int, program: int = 0, part: int = 0) -> dict[str, int]:
+    return {"pitch": pitch, "program": program, "part": part}
+
+
+def ruled(rule: Rule, name: str, steps=(), classes: int = 128, **chosen) -> np.ndarray:
+    """Which classes a rule leaves."""
+    logits = np.zeros(classes)
+    rule(name, logits, Stream(None, list(steps)), {"program": 0, "part": 0, **chosen})
+    return np.flatnonzero(logits > FORBIDDEN)
+
+
+def test_no_pitch_is_struck_more_often_in_a_row_than_allowed():
+    rule, other = NoStutter(3), note(60, part=1)
+    assert 60 in ruled(rule, "pitch", [note(60)] * 2)
+    assert set(range(128)) - set(ruled(rule, "pitch", [note(62), *[note(60)] * 3])) == {60}
+    assert 60 in ruled(rule, "pitch", [note(60), note(60), note(62), note(60)])
+    assert 60 in ruled(rule, "pitch", [note(60), note(60), other])  # another part counts for itself
+    assert 60 not in ruled(rule, "pitch", [note(60), other, note(60), other, note(60)])
+
+
+def test_a_held_or_silent_voice_does_not_stutter():
+    def soprano(*classes):
+        return [{"soprano": one} for one in classes]
+
+    assert 62 not in ruled(NoStutter(2), "soprano", soprano(62, 0, 0, 62, 0), 130)
+    assert 62 not in ruled(NoStutter(2), "soprano", soprano(62, 1, 62), 130)  # a rest between is no other note
+    assert 0 in ruled(NoStutter(2), "soprano", soprano(64, 0, 0, 0, 0), 130)
+    assert 62 in ruled(NoStutter(2), "soprano", soprano(64, 0, 62), 130)
+
+
+def test_pitches_outside_the_range_are_left_out():
+    assert ruled(InRange({"pitch": (60, 72)}), "pitch").tolist() == list(range(60, 73))
+    voice = ruled(InRange({"bass": (40, 60)}), "bass", classes=130)
+    assert voice.tolist() == [0, 1, *range(42, 63)]  # hold and rest stay, pitches stand two classes later
+    assert len(ruled(InRange({"bass": (40, 60)}), "alto", classes=130)) == 130
+    assert ruled(InRange({"pitch": (0, 127)}), "pitch").tolist() == list(range(128))
+
+
+def test_pitches_outside_the_key_cost_what_is_said():
+    black = [61, 63, 66, 68, 70]
+    assert set(range(60, 72)) - set(ruled(InKey(0, "major", np.inf), "pitch")) == set(black)
+    voice = set(ruled(InKey(0, "major", np.inf), "alto", classes=130))
+    assert {0, 1} <= voice and {pitch + 2 for pitch in black}.isdisjoint(voice) and 62 in voice
+    logits = np.zeros(128)
+    InKey(9, "minor", 0.5)("pitch", logits, Stream(None), {})
+    assert set(np.flatnonzero(logits) % 12) == {1, 3, 10} and set(logits.tolist()) == {0.0, -0.5}
+
+
+@pytest.mark.parametrize("rule", [NoStutter(2), InRange({"pitch": (60, 72)}), InKey(0, "major", np.inf)], ids=str)
+def test_a_drum_has_neither_key_nor_range_and_may_repeat(rule):
+    left = ruled(rule, "pitch", [note(42, DRUM_PROGRAM)] * 6, program=DRUM_PROGRAM)
+    assert left.tolist() == list(range(128))
+
+
+@pytest.mark.parametrize("name", ["notes", "voices"])
+def test_a_rule_that_leaves_nothing_is_passed_over(name):
+    class Never(Rule):
+        asked = 0
+
+        def __call__(self, field, logits, stream, chosen):
+            Never.asked += 1
+            logits[:] = FORBIDDEN
+
+    assert drawn(name, Plan(bars=1), [Never()]) == drawn(name, Plan(bars=1))
+    assert Never.asked > 0
+
+
+def test_rules_hold_in_a_composed_piece():
+    rules = [InRange({"soprano": (60, 67)}), InKey(0, "major", np.inf), NoStutter(1)]
+    sung = [step["soprano"] - VOICE_PITCH for step in drawn("voices", Plan(bars=8), rules)]
+    line = [pitch for pitch in sung if pitch >= 0]
+    assert len(line) > 30 and set(line) == {60, 62, 64, 65, 67}
+    assert not any(one == other for one, other in zip(line, line[1:], strict=False))
