@@ -78,8 +78,9 @@ class Clock:
         """Every bar up to the end of the music, the upbeat (if any) first."""
         score, found, start = self.score, [], 0
         end = score.end
-        changes = list(score.metres) or [Metre(0, *DEFAULT_METRE)]
-        metre = changes.pop(0)
+        changes, metre = list(score.metres), Metre(0, *DEFAULT_METRE)  # 4/4 until the first metre, as MIDI has it
+        while changes and changes[0].tick <= score.upbeat:
+            metre = changes.pop(0)
         if score.upbeat:
             found.append(Bar(0, score.upbeat, metre.numerator, metre.denominator))
             start = score.upbeat

@@ -74,9 +74,10 @@ def cut(score: Score, start: int, stop: int) -> Score:
 
 def without_overlaps(notes: np.ndarray) -> np.ndarray:
     """Notes (N,) in which no note sounds on past the next onset of its own pitch and track; exact doubles go."""
-    order = np.lexsort((notes["duration"], notes["onset"], notes["pitch"], notes["track"]))
-    notes = notes[order].copy()
-    same = (notes["pitch"][1:] == notes["pitch"][:-1]) & (notes["track"][1:] == notes["track"][:-1])
+    line = (notes["track"].astype(np.int64) << 8) + notes["pitch"]
+    order = np.lexsort((notes["duration"], (line << 39) + notes["onset"]))
+    notes, line = notes[order], line[order]
+    same = line[1:] == line[:-1]
     double = np.concatenate([same & (notes["onset"][1:] == notes["onset"][:-1]), [False]])[: len(notes)]
     gap = np.diff(notes["onset"])
     limit = same & (gap > 0) & (notes["duration"][:-1] > gap)

@@ -153,7 +153,8 @@ def _sorted(score: Score) -> np.ndarray:
     rows["program"] = np.array([track.program for track in score.tracks])[notes["track"]]
     rows["part"] = np.array(parts)[notes["track"]]
     rows["velocity"] = notes["velocity"] // VELOCITY_STEP
-    rows = rows[np.lexsort((rows["pitch"], rows["part"], rows["program"], rows["onset"]))]
+    sound = (rows["program"] << 12) + (rows["part"] << 8) + rows["pitch"]
+    rows = rows[np.argsort((rows["onset"] << 20) + sound, kind="stable")]
     if int(rows["duration"].max()) >= LONGEST_NOTE:
         raise Unencodable("long note", f"a note lasts {int(rows['duration'].max()) + 1} ticks of {LONGEST_NOTE}")
     if len(rows) > 1 and int(np.diff(rows["onset"]).max()) > LONGEST_WAIT:
