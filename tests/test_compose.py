@@ -139,9 +139,9 @@ def test_temperature_0_is_the_same_at_every_seed(compose):
 
 @pytest.mark.parametrize("style", SHIPPED)
 def test_the_first_candidate_is_the_piece_that_one_alone_would_be(compose, style):
-    alone = compose(style, bars=4, seed=1)
-    four = api.compose_candidates(style, bars=4, seed=1, candidates=4)
-    assert alone in [one.score for one in four]
+    alone = compose(style, bars=8, seed=1)
+    four = api.compose_candidates(style, bars=8, seed=1, candidates=4)
+    assert any(alone == one.score for one in four)
 
 
 @pytest.mark.parametrize("style", SHIPPED)
@@ -275,8 +275,8 @@ def test_composing_needs_no_torch(process, tmp_path):
 
 def test_the_command_plays_what_it_is_told_to(command, tmp_path):
     target = tmp_path / "a.mid"
-    words = "--style folk --seed 4 --bars 3 --instrument Flute --key Am --metre 6/8 --tempo 140 --no-roll".split()
-    code, said, complaint = command("compose", *words, "-o", target, "-o", tmp_path / "a.musicxml")
+    words = "--style folk --seed 4 --bars 3 --instrument Flute --key Am --metre 6/8 --tempo 140 --no-roll"
+    code, said, complaint = command("compose", *shlex.split(words), "-o", target, "-o", tmp_path / "a.musicxml")
     assert code == 0 and complaint == "" and (tmp_path / "a.musicxml").exists()
     score = formats.load(target)
     assert [track.program for track in score.tracks] == [73] and score.metres == (Metre(0, 6, 8),)

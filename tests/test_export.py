@@ -286,12 +286,37 @@ def test_a_graph_that_is_missing_or_none_is_noticed_on_loading(tiny, tmp_path, g
         model_file.load(path)
 
 
+def with_entry_changed(data: bytes, at: int, value: bytes) -> bytes:
+    """A model file whose archive says something else of `advance.onnx`: bytes from `at` of its directory entry."""
+    entry = data.rindex(b"advance.onnx") - 46
+    assert data[entry : entry + 4] == b"PK\x01\x02"
+    return data[: entry + at] + value + data[entry + at + len(value) :]
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [
+        (6, b"\x63\x00"),  # needs a version of zip that there is not
+        (8, b"\x01\x00"),  # encrypted
+        (8, b"\x00\x08\x00\x00" + bytes(34) + b"\xff"),  # a name that says it is UTF-8 and is not
+        (10, b"\x08\x00"),  # deflated, which it is not
+        (10, b"\x0c\x00"),  # bzip2
+        (10, b"\x0e\x00"),  # lzma
+        (10, b"\x63\x00"),  # a method that nobody knows
+        (16, b"\x00\x00\x00\x00"),  # another checksum
+        (20, b"\x05\x00\x00\x00"),  # shorter than it is
+        (42, b"\xff\xff\xff\x7f"),  # beyond the end of the file
+    ],
+)
+def test_a_directory_that_lies_is_refused_by_name(tiny, tmp_path, at, value):
+    path = tmp_path / "m.partimento"
+    path.write_bytes(with_entry_changed(tiny.model.read_bytes(), at, value))
+    with pytest.raises(ModelError, match=str(path)):
+        model_file.load(path)
+
+
 def test_a_member_that_claims_to_be_huge_is_not_read(tiny, tmp_path):
-    data = bytearray(tiny.model.read_bytes())
-    at = data.rindex(b"advance.onnx") - 46  # its entry in the directory of the archive
-    assert data[at : at + 4] == b"PK\x01\x02"
-    data[at + 24 : at + 28] = struct.pack("<I", 0xFFFFFFF0)
     path = tmp_path / "huge.partimento"
-    path.write_bytes(data)
+    path.write_bytes(with_entry_changed(tiny.model.read_bytes(), 24, struct.pack("<I", 0xFFFFFFF0)))
     with pytest.raises(ModelError, match=f"{path}: member advance.onnx holds 4294967280 bytes"):
         model_file.load(path)

@@ -125,7 +125,7 @@ def test_another_plan_in_the_same_folder_is_refused(tiny, tmp_path, other):
 
 def test_other_music_in_the_same_folder_is_refused(tiny, tmp_path):
     run_through(tiny.music, tiny.plan(steps=2), tmp_path)
-    fewer = [path for path in sorted(tiny.tunes.iterdir())[:9]]
+    fewer = sorted(tiny.tunes.iterdir())[:9]
     other = api.prepare(tiny.request(tmp_path / "other.partimento", folders=tuple(fewer)))
     with pytest.raises(BadOption, match="other music"):
         run_through(other, tiny.plan(steps=2), tmp_path)
@@ -216,7 +216,7 @@ def test_one_piece_alone_is_enough(tiny, command, tmp_path, family):
 )
 def test_a_wrong_option_is_answered_in_a_line(tiny, command, tmp_path, settings):
     output = tmp_path / "m.partimento"
-    refused(command, "train", tiny.tunes, "-o", output, *SMALL[:4], *settings)
+    refused(command, "train", tiny.tunes, "-o", output, *SMALL, *settings)
     assert not output.exists()
 
 
@@ -337,7 +337,7 @@ def test_controls_are_dropped_now_and_then_and_notes_never(tiny):
     expected = DROP_ALL + (1 - DROP_ALL) * DROP_ONE
     assert np.abs(dropped.mean(0) - expected).max() < 0.07
     assert DROP_ALL - 0.05 < dropped.all(1).mean() < DROP_ALL + 0.05
-    assert ((0 < dropped.sum(1)) & (dropped.sum(1) < 5)).mean() > 0.2  # each on its own, not only all at once
+    assert ((dropped.sum(1) > 0) & (dropped.sum(1) < 5)).mean() > 0.2  # each on its own, not only all at once
 
 
 def test_every_step_of_a_held_out_piece_counts_once(tiny):

@@ -17,7 +17,7 @@ NOTE = np.dtype([("onset", "<i8"), ("duration", "<i8"), ("pitch", "u1"), ("veloc
 TICKS_PER_BEAT = 24  # the house grid: a beat is a quarter note; it holds triplets and thirty-seconds
 DEFAULT_TEMPO = 120.0  # quarter notes a minute, as the MIDI standard has it where a file says nothing
 DEFAULT_METRE = (4, 4)
-LAST_TICK = 2**36
+LAST_TICK = 2**36  # readers refuse music beyond it; up to it, one 64-bit key sorts notes
 DRUM_PROGRAM = 128  # one past the 128 General MIDI programs: channel 10
 
 
@@ -92,8 +92,6 @@ class Score:
     def _check(self, notes: np.ndarray) -> None:
         if int(notes["onset"].min()) < 0 or int(notes["duration"].min()) < 1:
             raise MusicError("a note begins before tick 0 or lasts less than one tick")
-        if int(notes["onset"].max()) > LAST_TICK:
-            raise MusicError(f"a note begins at tick {int(notes['onset'].max())}; the last there is is {LAST_TICK}")
         if int(notes["track"].max()) >= len(self.tracks):
             raise MusicError(f"a note is on track {int(notes['track'].max())}; there are {len(self.tracks)} tracks")
         if int(notes["pitch"].max()) > 127 or int(notes["velocity"].max()) > 127:
@@ -130,6 +128,8 @@ class Score:
 
 def _in_order(notes: np.ndarray) -> np.ndarray:
     """Notes (N,) by onset, track, pitch, duration; the same array where they are so already."""
+    if int(notes["onset"].max()) > LAST_TICK:
+        return notes[np.lexsort((notes["duration"], notes["pitch"], notes["track"], notes["onset"]))]
     key = (notes["onset"] << 24) + (notes["track"].astype(np.int64) << 8) + notes["pitch"]
     if (key[1:] > key[:-1]).all():
         return notes.copy() if notes.flags.writeable else notes

@@ -75,7 +75,7 @@ def cut(score: Score, start: int, stop: int) -> Score:
 def without_overlaps(notes: np.ndarray) -> np.ndarray:
     """Notes (N,) in which no note sounds on past the next onset of its own pitch and track; exact doubles go."""
     line = (notes["track"].astype(np.int64) << 8) + notes["pitch"]
-    order = np.lexsort((notes["duration"], (line << 39) + notes["onset"]))
+    order = np.lexsort((notes["duration"], notes["onset"], line))
     notes, line = notes[order], line[order]
     same = line[1:] == line[:-1]
     double = np.concatenate([same & (notes["onset"][1:] == notes["onset"][:-1]), [False]])[: len(notes)]
