@@ -26,7 +26,7 @@ from partimento.corpus import prepared
 from partimento.encodings import Encoding, Unencodable, get_encoding
 from partimento.errors import FormatError, MusicError
 from partimento.formats import READERS, load
-from partimento.score import DEFAULT_METRE, TICKS_PER_BEAT, Metre, Score
+from partimento.score import DEFAULT_METRE, TICKS_PER_BEAT, Score
 from partimento.transform import resample, without_overlaps
 
 DATA = Path(os.environ.get("PARTIMENTO_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
@@ -76,8 +76,9 @@ def parts(score: Score) -> list[tuple[int, ...]]:
 
 def single_metre(score: Score) -> tuple[int, int] | None:
     """The metre of a piece that does not change it; `None` where it does."""
-    metres = score.metres or (Metre(0, *DEFAULT_METRE),)
-    found = {(metre.numerator, metre.denominator) for metre in metres}
+    found = {(metre.numerator, metre.denominator) for metre in score.metres}
+    if not score.metres or score.metres[0].tick > score.upbeat:
+        found.add(DEFAULT_METRE)  # 4/4 until the first metre
     return found.pop() if len(found) == 1 else None
 
 

@@ -22,7 +22,7 @@ LEVELS = {
     3: ("corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile", "composing"),
     4: ("models",),
     5: ("training",),
-    6: ("api", "presets", "styles"),
+    6: ("api", "cards", "presets", "styles"),
     7: ("cli", "studio", "live"),
 }
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}

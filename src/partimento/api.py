@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -14,7 +15,7 @@ from .cards import card_text
 from .composing import Candidate
 from .corpus import Cache, build_cache, scan
 from .encodings import get_encoding
-from .errors import BadOption, UnknownName
+from .errors import BadOption, ModelError, UnknownName
 from .model_file import Model
 from .sampling import Sampling
 from .score import Score
@@ -67,8 +68,8 @@ def train(request: TrainingRequest, progress=None) -> Iterator[Progress]:
     from .training.loop import TrainingPlan
     from .training.loop import train as run_training
 
-    music = prepare(request, progress)
     plan = _plan(TrainingPlan, request)
+    music = prepare(request, progress)
     yield from run_training(music, plan, request.work_folder)
     export.export_run(
         music, plan, request.work_folder, request.output, folders=request.folders, command=request.command
@@ -76,13 +77,19 @@ def train(request: TrainingRequest, progress=None) -> Iterator[Progress]:
 
 
 def _plan(kind, request: TrainingRequest):
-    """The training plan: settings named like its fields reach it, the others (without a dot's prefix) the family."""
-    known = kind.__dataclass_fields__
-    own = {name: value for name, value in request.settings.items() if name in known}
-    options = {name: value for name, value in request.settings.items() if name not in known}
-    if "options" in own:
-        raise BadOption("'options' cannot be set as a whole; set the family's options one by one")
-    return kind(family=request.family, minutes=request.minutes, steps=request.steps, options=options, **own)
+    """The training plan: settings named like its fields reach it, those named like the family's options the family."""
+    from .models import get_family
+
+    options = inspect.signature(get_family(request.family).__init__).parameters
+    of_family = {name for name, entry in options.items() if entry.kind is entry.KEYWORD_ONLY}
+    of_plan = set(kind.__dataclass_fields__) - {"family", "options", "minutes", "steps"}
+    for name in request.settings:
+        if name not in of_family | of_plan:
+            known = ", ".join(sorted(of_family | of_plan))
+            raise BadOption(f"no option {name!r} of training or of the family {request.family!r}; there are {known}")
+    own = {name: value for name, value in request.settings.items() if name in of_plan}
+    chosen = {name: value for name, value in request.settings.items() if name in of_family}
+    return kind(family=request.family, minutes=request.minutes, steps=request.steps, options=chosen, **own)
 
 
 def compose(
@@ -114,7 +121,9 @@ def compose_candidates(style: str | None = None, *, model: Path | str | None = N
     """All candidates that `compose` chooses from, the most typical of the style first; the same arguments."""
     path = Path(model) if model else styles.find(style or DEFAULT_STYLE)
     loaded = _loaded(path)
-    known = list(loaded.info["styles"])
+    known = list(loaded.info.get("styles") or ())
+    if not known:
+        raise ModelError(f"{path}: says of no style what it is like; train it again")
     if style is None:
         style = DEFAULT_STYLE if DEFAULT_STYLE in known else known[0]
     if style not in known:

@@ -15,8 +15,9 @@ from .model_file import Model
 from .profile import SPAN
 from .rules import InKey, InRange, NoStutter, Rule
 from .sampling import Sampling, sample
-from .score import Score, Tempo
-from .theory import key_of
+from .score import DRUM_PROGRAM, Score, Tempo
+from .theory import MODES, key_of
+from .timing import duration_seconds
 
 MOST_BARS = 2000
 TEMPO_RANGE = (10.0, 400.0)
@@ -61,6 +62,11 @@ def check(request: Request) -> None:
         ("candidates", request.candidates, 1, 256),
         ("seed", request.seed, 0, 2**63 - 1),
     )
+    if request.key is not None and (request.key[1] not in MODES or request.key[0] not in range(12)):
+        raise BadOption(f"no key {request.key!r}; wanted a pitch class 0-11 and one of {', '.join(MODES)}")
+    for program in request.programs:
+        if program not in range(DRUM_PROGRAM):
+            raise BadOption(f"no program {program!r}; General MIDI has 0 to {DRUM_PROGRAM - 1}")
     for name, value, low, high in limits:
         if value is not None and not low <= value <= high:
             raise BadOption(f"{name} {value:g} is out of range; wanted {low:g} to {high:g}")
@@ -135,7 +141,10 @@ def compose(model: Model, request: Request) -> list[Candidate]:
 
 def _candidate(model: Model, plan: Plan, steps: np.ndarray, request: Request) -> Candidate:
     score = model.encoding.decode(steps, plan)
-    score = played_by(replace(score, tempos=(Tempo(0, plan.tempo),)), request.programs)
+    tempo = plan.tempo
+    if request.seconds is not None and request.tempo is None:  # the last note may end before its bar does
+        tempo *= duration_seconds(score) / request.seconds
+    score = played_by(replace(score, tempos=(Tempo(0, tempo),)), request.programs)
     measures = listen(score, span=SPAN)
     found = key_of(score)
     reference = model.info["styles"][request.style]["measures"]

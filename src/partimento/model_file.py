@@ -22,6 +22,11 @@ SUFFIX = ".partimento"
 LARGEST_MEMBER = 2**30  # bytes; nothing beyond is read into memory
 LARGEST_HEADER = 2**24
 CACHE_BLOCK = 256
+STATES: dict[str, dict[str, type]] = {  # what a model's state is described by
+    "cache": {"layers": int, "heads": int, "head": int, "context": int},
+    "memory": {"count": int, "width": int},
+}
+DESCRIPTION = {"version": int, "encoding": dict, "state": dict}
 
 
 class Model:
@@ -31,21 +36,26 @@ class Model:
         self.info = info
         try:
             self.encoding: Encoding = get_encoding(**info["encoding"])
-            self._state = info["state"]
+            self._state = {name: kind(info["state"][name]) for name, kind in STATES[info["state"]["kind"]].items()}
             declared = [[entry.name, entry.size, entry.given] for entry in self.encoding.fields]
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the model's description lacks or misnames {error}") from error
         if declared != info.get("fields"):
             raise ModelError("the model was made for other fields than this version's encoding declares; train it anew")
-        self._sessions = {name: _session(graph, threads) for name, graph in graphs.items()}
+        missing = [name for name in self._wanted() if name not in graphs]
+        if missing:
+            raise ModelError(f"there is no graph {', '.join(missing)} in it; fetch or train it again")
+        self._sessions = {name: _session(graphs[name], threads) for name in self._wanted()}
         self._heads = {name[5:]: session for name, session in self._sessions.items() if name.startswith("head.")}
         self._first = self.encoding.composed[0].name  # nothing is known before it
         self._inputs = [entry.name for entry in self._sessions["advance"].get_inputs()]
 
+    def _wanted(self) -> list[str]:
+        return ["advance", *(f"head.{entry.name}" for entry in self.encoding.composed)]
+
     def begin(self, size: int) -> Memory | KeyValues:
         """The state of `size` pieces before their first step."""
-        kind = KeyValues if self._state["kind"] == "cache" else Memory
-        return kind(self._state, size)
+        return KeyValues(self._state, size) if "context" in self._state else Memory(self._state, size)
 
     def advance(self, last: np.ndarray, given: np.ndarray, time: np.ndarray, state: Memory | KeyValues) -> np.ndarray:
         """One step: rows `last` and `given` (B, columns) int64, `time` (B,) ticks -> hidden (B, width)."""
@@ -146,13 +156,15 @@ def read(path: Path, also: tuple[str, ...] = ()) -> tuple[dict[str, Any], dict[s
         info = _info(path, archive)
         wanted = [entry for entry in archive.infolist() if entry.filename.endswith(".onnx") or entry.filename in also]
         for entry in wanted:
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise ModelError(f"{path}: {entry.filename} is compressed; members of a model file are stored plain")
             if entry.file_size > LARGEST_MEMBER:
                 raise ModelError(
                     f"{path}: member {entry.filename} holds {entry.file_size} bytes; {LARGEST_MEMBER} at most"
                 )
         try:
             members = {entry.filename: archive.read(entry) for entry in wanted}
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
             raise ModelError(f"{path}: damaged ({error}); fetch or train it again") from error
     if "advance.onnx" not in members:
         raise ModelError(f"{path}: there is no graph in it; fetch or train it again")
@@ -166,20 +178,26 @@ def _opened(path: Path) -> zipfile.ZipFile:
         raise ModelError(
             f"{path}: there is no such model file; `partimento styles` lists those that are shipped"
         ) from error
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
         raise ModelError(f"{path}: not a model file ({error}); wanted one that `partimento train` wrote") from error
 
 
 def _info(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
     try:
-        if archive.getinfo("model.json").file_size > LARGEST_HEADER:
-            raise ModelError(f"{path}: its description is larger than {LARGEST_HEADER} bytes")
-        info = json.loads(archive.read("model.json"))
-        kind, version = info["format"], info["version"]
-    except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile, RuntimeError) as error:
+        entry = archive.getinfo("model.json")
+        if entry.file_size > LARGEST_HEADER or entry.compress_type != zipfile.ZIP_STORED:
+            raise ModelError(f"{path}: its description is compressed, or larger than {LARGEST_HEADER} bytes")
+        info = json.loads(archive.read(entry))
+    except (KeyError, ValueError, RecursionError, OSError, zipfile.BadZipFile, RuntimeError, EOFError) as error:
         raise ModelError(f"{path}: not a model file ({error}); wanted one that `partimento train` wrote") from error
-    if kind != FORMAT or version > VERSION:
-        raise ModelError(f"{path}: {kind} version {version}; this version of Partimento reads {FORMAT} up to {VERSION}")
+    found = info.get("format") if isinstance(info, dict) else type(info).__name__
+    if found != FORMAT:
+        raise ModelError(f"{path}: of the format {found!r}; wanted {FORMAT!r}, as `partimento train` writes it")
+    for name, kind in DESCRIPTION.items():
+        if not isinstance(info.get(name), kind):
+            raise ModelError(f"{path}: its description has no {name} that is a {kind.__name__}")
+    if info["version"] > VERSION:
+        raise ModelError(f"{path}: version {info['version']}; this Partimento reads versions up to {VERSION}")
     return info
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from .encodings.base import Cursor, Encoding
 from .errors import BadOption
 from .rules import FORBIDDEN, Rule, Stream
+from .score import DRUM_PROGRAM
 
 LONGEST_PIECE = 100_000  # steps; beyond, something is wrong with a cursor
 
@@ -31,6 +32,7 @@ class Sampling:
             ("top_k", self.top_k, 0, 10**6),
             ("top_p", self.top_p, 0, 1),
             ("min_p", self.min_p, 0, 1),
+            *((f"temperature of {name}", value, 0, 10) for name, value in self.temperatures.items()),
         ):
             if not low <= value <= high:
                 raise BadOption(f"{name} {value} is out of range; wanted {low} to {high}")
@@ -130,6 +132,8 @@ def _choose(model, name, hidden, coming, chosen, streams, active, options, rngs,
 def _ruled(logits, legal, name, stream, chosen, rules) -> np.ndarray:
     """Logits (classes,) float64 with what is illegal, and what the rules forbid, at minus infinity."""
     scores = np.where(legal, logits.astype(np.float64), FORBIDDEN)
+    if chosen.get("program") == DRUM_PROGRAM:
+        return scores  # drums have neither key nor range, and may repeat
     for rule in rules:
         if name in rule.fields:
             before = scores.copy()

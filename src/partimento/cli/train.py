@@ -33,9 +33,12 @@ from ..errors import BadOption
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV with columns file, style, valence, arousal, ...")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any option of training or family.")
 @click.option("--melody-only", is_flag=True, help="Learn the top line of the first track alone (tunes).")
+@click.option("--snap", type=float, default=0.0, help="Share of a piece's times that may be moved to the grid (notes).")
 @click.option("--work", type=click.Path(path_type=Path), help="Folder of the run [default: OUTPUT.run].")
 @click.option("--workers", type=int, default=None, help="Processes that read files [default: one a core].")
-def command(folders, output, family, encoding, minutes, steps, styles, labels, settings, melody_only, work, workers):
+def command(
+    folders, output, family, encoding, minutes, steps, styles, labels, settings, melody_only, snap, work, workers
+):
     """Train a model on FOLDERS of MIDI or MusicXML files.
 
     Started again after a kill, it goes on where it stood. Needs torch: pip install 'partimento[train]'.
@@ -47,7 +50,7 @@ def command(folders, output, family, encoding, minutes, steps, styles, labels, s
       partimento train a b --style a=folk --style b=folk --set width=192 --set dropout=0.2
     """
     request = api.TrainingRequest(
-        folders, output, family, encoding, {"melody_only": True} if melody_only else {}, minutes, steps,
+        folders, output, family, encoding, _encoding_options(melody_only, snap), minutes, steps,
         pairs(styles), labels, work, workers, {name: _value(text) for name, text in pairs(settings).items()},
         shlex.join(["partimento", *sys.argv[1:]]),
     )  # fmt: skip
@@ -67,6 +70,11 @@ def command(folders, output, family, encoding, minutes, steps, styles, labels, s
             if at.valid is not None:
                 console.print(f"step {at.step:6}  {describe(at)}")
     click.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB); try: partimento compose --model {output}")
+
+
+def _encoding_options(melody_only: bool, snap: float) -> dict:
+    """What is asked of the encoding, without what is not asked: not every encoding knows these."""
+    return {name: value for name, value in (("melody_only", melody_only), ("snap", snap)) if value}
 
 
 def describe(at) -> str:

@@ -243,9 +243,10 @@ def _write_index(
 ) -> None:
     files = {name: ((draft / name).stat().st_size, sha256(draft / name)) for name in DATA}
     columns = sum(one.width for one in encoding.fields)
+    pieces = [line["piece"] for line in read_journal(draft) if "piece" in line]  # without what names the code
     index = {
         "layout": LAYOUT, "spec": encoding.spec(), "rows": rows, "columns": columns, "files": files,
-        "fingerprint": _hash([sha for _, sha in files.values()]), "reasons": dict(sorted(reasons.items())),
+        "fingerprint": _hash([files[STEPS][1], files[TIMES][1], pieces]), "reasons": dict(sorted(reasons.items())),
         "sources": {name: source for name, source in sources.items() if source}, "messages": list(messages),
     }  # fmt: skip
     with (draft / INDEX).open("w", encoding="utf-8") as file:

@@ -36,12 +36,16 @@ LONGEST_SILENCE = 1.0  # bars without a sound, while composing
 
 
 class Encoding(Base):
-    """Any instruments, one step a note. `melody_only` keeps the top line of the first track that has notes."""
+    """Any instruments, one step a note.
+
+    `melody_only` keeps the top line of the first track that has notes. `snap` is the share of a piece's times that
+    may be moved to the grid: ornaments and quintuplets are off it, and a whole piece need not be lost for a few.
+    """
 
     name = "notes"
 
-    def __init__(self, styles=(), melody_only: bool = False):
-        self.styles, self.melody_only = tuple(styles), melody_only
+    def __init__(self, styles=(), melody_only: bool = False, snap: float = 0.0):
+        self.styles, self.melody_only, self.snap = tuple(styles), melody_only, snap
         self.fields = (
             *given_fields.PIECE_FIELDS,
             Field("wait", "categorical", END + 1),
@@ -56,7 +60,7 @@ class Encoding(Base):
         )
 
     def spec(self) -> dict[str, Any]:
-        return super().spec() | {"melody_only": self.melody_only}
+        return super().spec() | {"melody_only": self.melody_only, "snap": self.snap}
 
     def encode(self, score: Score, labels: Mapping[str, Any] | None = None) -> np.ndarray:
         if not len(score):
@@ -64,7 +68,7 @@ class Encoding(Base):
         score = given_fields.aligned(score)
         if self.melody_only:
             score = melody(score)
-        fine = _on_grid(score)
+        fine = _on_grid(score, self.snap)
         rows = _sorted(fine)
         columns = self.columns
         steps = np.zeros((2 + len(rows), len(self.fields)), dtype=STEP_DTYPE)
@@ -128,14 +132,15 @@ def melody(score: Score) -> Score:
     return replace(score, notes=line)
 
 
-def _on_grid(score: Score) -> Score:
-    """On 24 ticks a beat, doubled notes gone; raises `Unencodable` where a note is further off than `NEAR`."""
+def _on_grid(score: Score, snap: float) -> Score:
+    """On 24 ticks a beat, doubled notes gone; raises `Unencodable` where more than `snap` of the times are off."""
     fine = resample(score, TICKS_PER_BEAT)
     scale = TICKS_PER_BEAT / score.ticks_per_beat
     edges = np.concatenate([score.notes["onset"], score.notes["onset"] + score.notes["duration"]]) * scale
     off = np.abs(edges - np.round(edges))
-    if off.max() > NEAR + 1e-9:
-        raise Unencodable("off the grid", f"{int((off > NEAR).sum())} times are off the 24 ticks of a beat")
+    far = off > NEAR + 1e-9
+    if far.mean() > snap:
+        raise Unencodable("off the grid", f"{int(far.sum())} of {len(far)} times are off the 24 ticks of a beat")
     return fine.with_notes(without_overlaps(fine.notes))
 
 
@@ -164,9 +169,9 @@ def _sorted(score: Score) -> np.ndarray:
 
 def _first_wait(score: Score) -> int:
     """Ticks from the bar line to the first note: what an upbeat leaves out of its bar."""
-    metre = score.metres[0] if score.metres else Metre(0, 4, 4)
-    bar = bar_ticks(metre.numerator, metre.denominator, TICKS_PER_BEAT)
-    return min(LONGEST_WAIT, (bar - score.upbeat) % bar) if score.upbeat else 0
+    first = Clock(score).bars[0]
+    bar = bar_ticks(first.numerator, first.denominator, TICKS_PER_BEAT)
+    return min(LONGEST_WAIT, -score.upbeat % bar)
 
 
 def _write_places(steps, columns, score: Score, onsets: np.ndarray) -> None:
@@ -259,10 +264,7 @@ class NotesCursor(Cursor):
     def _legal_wait(self, chosen) -> np.ndarray:
         allowed = np.zeros(END + 1, dtype=bool)
         if not self.started:
-            if asked := self.plan.upbeat % self.bar:
-                allowed[min(self.bar - asked, LONGEST_WAIT)] = True
-            else:  # on the bar line, or an upbeat of half a bar or less
-                allowed[[0, *range(self.bar // 2, min(self.bar, END))]] = True
+            allowed[min(-self.plan.upbeat % self.bar, LONGEST_WAIT)] = True
             return allowed
         silence = int(LONGEST_SILENCE * self.bar)
         furthest = min(LONGEST_WAIT, self.end - 1 - self.now, max(self.sound_end - self.now, 0) + silence)

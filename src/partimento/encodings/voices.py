@@ -151,9 +151,10 @@ def _sounding(line: np.ndarray) -> np.ndarray:
 def _write_places(steps: np.ndarray, columns: dict[str, int], score: Score) -> None:
     """Metre, place in the bar and bars to come of every row (row 0 as the first)."""
     ratio = TICKS_PER_BEAT / score.ticks_per_beat
-    changes = list(score.metres) or [Metre(0, *DEFAULT_METRE)]
+    changes, metre = list(score.metres), Metre(0, *DEFAULT_METRE)  # 4/4 until the first metre, as MIDI has it
     upbeat_steps, length = round(score.upbeat * ratio / STEP), len(steps) - 1
-    metre = changes.pop(0)
+    while changes and changes[0].tick <= score.upbeat:
+        metre = changes.pop(0)
     at = 0
     bars: list[tuple[int, int, int, int]] = []  # first and last row, place of the first, class of the metre
     while at < length:

@@ -34,22 +34,28 @@ def save(path: Path, model: nn.Module, average: Mapping[str, Tensor], optimisers
     beside.replace(path)
 
 
+def peek(path: Path) -> dict[str, Any]:
+    """The state that was saved in `path`, without its tensors; raises `ModelError` where the file is damaged."""
+    try:
+        with safe_open(path, framework="pt") as handle:
+            return json.loads(handle.metadata()["state"])
+    except (SafetensorError, KeyError, ValueError, TypeError, OSError) as error:
+        raise ModelError(f"{path}: not a whole checkpoint ({error}); delete it to begin anew") from error
+
+
 def load(path: Path, model: nn.Module, average: dict[str, Tensor], optimisers: Optimisers) -> dict[str, Any]:
     """Read `path` into the model, its average and the optimisers; the state that was saved with it."""
+    state = peek(path)
     try:
         tensors = load_file(path)
-        with safe_open(path, framework="pt") as handle:
-            state = json.loads(handle.metadata()["state"])
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
-        raise ModelError(f"{path}: not a whole checkpoint ({error}); delete it to begin anew") from error
-    missing = model.state_dict().keys() - {name[6:] for name in tensors if name.startswith("model.")}
-    if missing:
-        raise ModelError(f"{path}: lacks {sorted(missing)[0]} and {len(missing) - 1} more; it is of another model")
-    model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
-    for name in average:
-        average[name].copy_(tensors[f"average.{name}"])
-    for key, optimiser in optimisers.items():
-        _load_moments(optimiser, key, tensors)
+        model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
+        for name in average:
+            average[name].copy_(tensors[f"average.{name}"])
+        for key, optimiser in optimisers.items():
+            _load_moments(optimiser, key, tensors)
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        problem = str(error).splitlines()[0]
+        raise ModelError(f"{path}: damaged, or of another model ({problem}); delete it to begin anew") from error
     return state
 
 

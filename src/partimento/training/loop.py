@@ -29,6 +29,12 @@ WARM_UP = 0.03  # share of the steps in which the learning rate rises
 FLOOR = 0.02  # of the peak learning rate, at the end
 TIMED_STEPS = 12  # steps that are timed to turn minutes into steps; the first few are warm-up
 MATRIX_DIMENSIONS = 2
+PRECISIONS = ("f32", "bf16")
+LIMITS = {
+    "minutes": (0.001, 10**6), "steps": (0, 10**9), "batch": (1, 10**5), "window": (8, 10**5), "rate": (0, 10),
+    "weight_decay": (0, 10), "average": (0, 1), "clip": (0, 10**6), "seed": (0, 2**40), "threads": (1, 1024),
+    "evaluations": (1, 10**6), "save_seconds": (0, 10**12),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,14 @@ class TrainingPlan:
     evaluations: int = 20  # over the whole run
     save_seconds: float = 60.0
     style_weights: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+                raise BadOption(f"{name} {value!r} is out of range; wanted a number from {low:g} to {high:g}")
+        if self.precision not in PRECISIONS:
+            raise BadOption(f"no precision {self.precision!r}; there are {', '.join(PRECISIONS)}")
 
 
 @dataclass(frozen=True)
@@ -106,12 +120,11 @@ class Run:
         """Go on from the folder's last checkpoint, if there is one of the same data and plan."""
         if not self.last.exists():
             return False
-        state = checkpoint.load(self.last, self.model, self.average, self.optimisers)
-        if state["identity"] != self.state["identity"]:
+        if checkpoint.peek(self.last).get("identity") != self.state["identity"]:
             raise BadOption(
                 f"{self.folder}: holds a run of other music or options; give another folder, or delete it to begin anew"
             )
-        self.state = state
+        self.state = checkpoint.load(self.last, self.model, self.average, self.optimisers)
         return True
 
     def save(self, path: Path) -> None:
