@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 TORCH := torch==2.13.0
 
-.PHONY: compose test lint benchmarks clean distclean
+.PHONY: compose test lint benchmarks cards clean distclean
 .DELETE_ON_ERROR:
 
 compose: $(VENV)/.core  ## a piece in the default style, as a MIDI file here; ARGS="--style folk" for another
@@ -42,6 +42,9 @@ $(VENV)/.full: pyproject.toml | $(BIN)/pip
 $(VENV)/.benchmark: $(VENV)/.full
 	$(PIP) '$(TORCH)' --editable '.[benchmark]'
 	@touch $@
+
+cards: $(VENV)/.core  ## docs/styles.md from the shipped model files
+	$(BIN)/python -c "from partimento import cards; print(cards.page(), end='')" > docs/styles.md
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

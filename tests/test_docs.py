@@ -6,7 +6,9 @@ from pathlib import Path
 import click
 import pytest
 
+from partimento.cards import card_text
 from partimento.cli import cli
+from partimento.styles import described, shipped
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.name: path.read_text("utf-8") for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
@@ -68,3 +70,10 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
     assert list(tmp_path.glob("*.mid"))
+
+
+def test_the_page_of_styles_is_what_the_model_files_say():
+    cards = [card_text(path, described(path)) for path in sorted(set(shipped().values()))]
+    assert cards
+    for card in cards:
+        assert card in PAGES["styles.md"], "docs/styles.md is behind: make cards"

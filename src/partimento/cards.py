@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-HEARD = Path(__file__).parent / "styles" / "heard.toml"
+from . import styles
+
+HEARD = styles.FOLDER / "heard.toml"
 
 
 def card_text(path: Path, info: Mapping[str, Any]) -> str:
@@ -68,9 +70,15 @@ def _nats(nats: Mapping[str, Any]) -> Iterator[str]:
             yield f"- {name}: {value}"
 
 
-def _heard(styles: Mapping[str, Any]) -> Iterator[str]:
+def _heard(names: Iterable[str]) -> Iterator[str]:
     heard = tomllib.loads(HEARD.read_text("utf-8"))
-    for style in styles:
+    for style in names:
         if style in heard:
             yield f"**Heard** in `{style}`: {heard[style]['heard'].strip()}"
             yield ""
+
+
+def page() -> str:
+    """The page of all shipped models, `docs/styles.md`."""
+    paths = sorted(set(styles.shipped().values()))
+    return "# The shipped styles\n\n" + "\n".join(card_text(path, styles.described(path)) for path in paths)

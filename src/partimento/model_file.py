@@ -192,7 +192,9 @@ def _info(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
         raise ModelError(f"{path}: not a model file ({error}); wanted one that `partimento train` wrote") from error
     found = info.get("format") if isinstance(info, dict) else type(info).__name__
     if found != FORMAT:
-        raise ModelError(f"{path}: not a model file but of the format {found!r}; wanted {FORMAT!r}, as `partimento train` writes it")
+        raise ModelError(
+            f"{path}: not a model file but of the format {found!r}; wanted {FORMAT!r}, as `partimento train` writes it"
+        )
     for name, kind in DESCRIPTION.items():
         if not isinstance(info.get(name), kind):
             raise ModelError(f"{path}: its description has no {name} that is a {kind.__name__}")

@@ -59,22 +59,24 @@ def command(style, model, outputs, kind, roll, seed, temperature, top_k, top_p, 
       partimento compose --seed 7 -o sheet.svg --kind score
       partimento compose --model mine.partimento --temperature 0.9
     """
+    kinds = {path: kind if path.suffix.lower() in (".png", ".svg") else None for path in outputs}
+    for path, shown in kinds.items():
+        formats.check_target(path, shown)
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     sampling = api.Sampling(temperature, top_k, top_p, min_p)
     programs = tuple(find_program(name) for name in instruments)
     score = api.compose(style, model=model, seed=seed, sampling=sampling, instruments=programs, **asked)
     chosen = score.recipe["style"] if score.recipe else "piece"
-    outputs = outputs or (Path(f"{chosen}-{seed}.mid"),)
-    for path in outputs:
-        is_picture = path.suffix.lower() in (".png", ".svg")
-        formats.save(score, path, kind=kind if is_picture else None)
+    kinds = kinds or {Path(f"{chosen}-{seed}.mid"): None}
+    for path, shown in kinds.items():
+        formats.save(score, path, kind=shown)
     click.echo(describe(score, chosen, seed))
     if roll:
         from ..formats.roll import terminal
 
         columns = min(120, shutil.get_terminal_size().columns)
         click.echo(terminal(score, columns, color=sys.stdout.isatty()).rstrip())
-    click.echo(f"wrote {', '.join(str(path) for path in outputs)}")
+    click.echo(f"wrote {', '.join(str(path) for path in kinds)}")
 
 
 def describe(score: Score, style: str, seed: int) -> str:

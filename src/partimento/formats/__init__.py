@@ -27,7 +27,7 @@ WRITERS = {
 }  # fmt: skip
 PICTURES = {"roll": "roll", "score": "engraving"}  # what a .png or .svg may show
 
-__all__ = ["load", "save"]
+__all__ = ["check_target", "load", "save"]
 
 
 def _module(table: dict[str, str], path: Path, verb: str) -> ModuleType:
@@ -55,6 +55,14 @@ def _writer(path: Path, kind: str | None) -> ModuleType:
     if WRITERS[path.suffix.lower()] != "roll":
         raise BadOption(f"{path}: kind={kind!r} is for pictures (.png, .svg) alone; leave it out")
     return importlib.import_module(f".{PICTURES[kind]}", __name__)
+
+
+def check_target(path: str | Path, kind: str | None = None) -> None:
+    """Raise what `save` would raise of a name alone, so that nobody waits for a piece that cannot be written."""
+    path = Path(path)
+    _writer(path, kind)
+    if not path.parent.is_dir():
+        raise FormatError(f"{path}: there is no folder {path.parent}; make it first or choose another")
 
 
 def save(score: Score, path: str | Path, *, kind: str | None = None, **options: Any) -> None:
