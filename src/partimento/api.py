@@ -43,6 +43,7 @@ class TrainingRequest:
     work: Path | None = None  # where the run and the cache live; default: beside the output
     workers: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    start: Path | None = None  # a model file to go on from; its family, options and encoding are taken over
     command: str = ""  # as it was typed, for the model card
 
     @property
@@ -55,8 +56,17 @@ def prepare(request: TrainingRequest, progress=None) -> Cache:
     catalogue = scan(request.folders, labels=request.labels, workers=request.workers, progress=progress)
     entries = tuple(replace(entry, style=request.styles.get(entry.style, entry.style)) for entry in catalogue.entries)
     catalogue = replace(catalogue, entries=entries)
-    encoding = get_encoding(request.encoding, styles=catalogue.styles, **request.encoding_options)
+    encoding = _encoding(request, catalogue.styles)
     return build_cache(catalogue, encoding, request.work_folder / "cache", workers=request.workers, progress=progress)
+
+
+def _encoding(request: TrainingRequest, found: Sequence[str]):
+    """The encoding asked for, or that of the model to go on from with the styles that it lacks behind its own."""
+    if request.start is None:
+        return get_encoding(request.encoding, styles=found, **request.encoding_options)
+    spec = model_file.read_info(request.start)["encoding"]
+    known = spec["styles"]
+    return get_encoding(**spec | {"styles": [*known, *(style for style in found if style not in known)]})
 
 
 def train(request: TrainingRequest, progress=None) -> Iterator[Progress]:
@@ -80,16 +90,21 @@ def _plan(kind, request: TrainingRequest):
     """The training plan: settings named like its fields reach it, those named like the family's options the family."""
     from .models import get_family
 
-    options = inspect.signature(get_family(request.family).__init__).parameters
+    family, chosen = request.family, {}
+    if request.start is not None:
+        info = model_file.read_info(request.start)
+        family, chosen = info["family"], dict(info["options"])
+    options = inspect.signature(get_family(family).__init__).parameters
     of_family = {name for name, entry in options.items() if entry.kind is entry.KEYWORD_ONLY}
-    of_plan = set(kind.__dataclass_fields__) - {"family", "options", "minutes", "steps"}
+    of_plan = set(kind.__dataclass_fields__) - {"family", "options", "minutes", "steps", "start"}
     for name in request.settings:
         if name not in of_family | of_plan:
             known = ", ".join(sorted(of_family | of_plan))
-            raise BadOption(f"no option {name!r} of training or of the family {request.family!r}; there are {known}")
+            raise BadOption(f"no option {name!r} of training or of the family {family!r}; there are {known}")
     own = {name: value for name, value in request.settings.items() if name in of_plan}
-    chosen = {name: value for name, value in request.settings.items() if name in of_family}
-    return kind(family=request.family, minutes=request.minutes, steps=request.steps, options=chosen, **own)
+    chosen |= {name: value for name, value in request.settings.items() if name in of_family}
+    start = str(request.start or "")
+    return kind(family=family, minutes=request.minutes, steps=request.steps, options=chosen, start=start, **own)
 
 
 def compose(

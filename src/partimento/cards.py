@@ -23,11 +23,9 @@ def card_text(path: Path, info: Mapping[str, Any]) -> str:
         f"`{info['family']}` {_options(info['options'])}, {card['parameters']:,} parameters, "
         f"{card['bytes'] / 1e6:.1f} MB.",
         "",
-        "**Trained by** (batches of "
-        f"{training['batch']} windows of {training['window']} steps; best of {training['steps']:,} steps: "
-        f"{training['step']:,}; {training['seconds'] / 60:.0f} minutes on {training['machine']}; {training['date']})",
+        f"**Trained** {_sitting(training)}",
         "",
-        f"    {training['command'] or 'the Python API'}",
+        *(f"going on from {_sitting(earlier)}" for earlier in card.get("earlier", ())),
         "",
         *_data(data),
         "",
@@ -36,6 +34,15 @@ def card_text(path: Path, info: Mapping[str, Any]) -> str:
         *_heard(info["styles"]),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _sitting(training: Mapping[str, Any]) -> str:
+    """One sitting of training as a sentence."""
+    return (
+        f"by `{training['command'] or 'the Python API'}`: batches of {training['batch']} windows of "
+        f"{training['window']} steps; kept are the averaged weights of step {training['step']:,} of "
+        f"{training['steps']:,}; {training['seconds'] / 60:.0f} minutes on {training['machine']}; {training['date']}"
+    )
 
 
 def _options(options: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ from ..errors import BadOption
 )
 @click.option("--family", default="transformer", show_default=True, help="transformer, recurrent, ...")
 @click.option("--encoding", default="notes", show_default=True, help="notes, or voices for four-part music.")
+@click.option("--from", "start", type=click.Path(path_type=Path), help="Go on from a model file, on this music.")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="How long to train.")
 @click.option("--steps", type=int, default=0, help="Train for so many steps instead.")
 @click.option("--style", "styles", multiple=True, metavar="FOLDER=STYLE", help="Name the style of a folder.")
@@ -37,8 +38,8 @@ from ..errors import BadOption
 @click.option("--work", type=click.Path(path_type=Path), help="Folder of the run [default: OUTPUT.run].")
 @click.option("--workers", type=int, default=None, help="Processes that read files [default: one a core].")
 def command(
-    folders, output, family, encoding, minutes, steps, styles, labels, settings, melody_only, snap, work, workers
-):
+    folders, output, family, encoding, start, minutes, steps, styles, labels, settings, melody_only, snap, work, workers
+) -> None:
     """Train a model on FOLDERS of MIDI or MusicXML files.
 
     Started again after a kill, it goes on where it stood. Needs torch: pip install 'partimento[train]'.
@@ -47,11 +48,13 @@ def command(
     Examples:
       partimento train my_tunes -o tunes.partimento --minutes 10
       partimento train chorales -o bach.partimento --encoding voices --family recurrent
+      partimento train mine --from model.partimento -o better.partimento --set rate=0.001
       partimento train a b --style a=folk --style b=folk --set width=192 --set dropout=0.2
     """
     request = api.TrainingRequest(
         folders, output, family, encoding, _encoding_options(melody_only, snap), minutes, steps,
         pairs(styles), labels, work, workers, {name: _value(text) for name, text in pairs(settings).items()},
+        start,
         shlex.join(["partimento", *sys.argv[1:]]),
     )  # fmt: skip
     console = Console(stderr=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from .. import model_file
 from ..corpus import Cache
 from ..models.base import Composer, parameter_count
 from .loop import Run, TrainingPlan, nats_per_step
@@ -33,8 +34,17 @@ def card(run: Run, model: Composer, state: dict[str, Any], size: int, folders: I
             "steps": state["steps"], "seconds": round(state["seconds"]), "batch": plan.batch, "window": plan.window,
             "seed": plan.seed,
         },
+        "earlier": _earlier(plan),
         "nats": held_out_nats(model, cache, plan),
     }  # fmt: skip
+
+
+def _earlier(plan: TrainingPlan) -> list[dict[str, Any]]:
+    """How the model was trained that this one goes on from, and the one before it ..., the latest first."""
+    if not plan.start:
+        return []
+    before = model_file.read_info(plan.start)["card"]
+    return [before["training"], *before.get("earlier", [])]
 
 
 def _best_step(state: dict[str, Any]) -> int:

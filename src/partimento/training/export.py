@@ -12,16 +12,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as safetensors_load
-from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
 from .. import model_file
 from ..corpus import Cache
-from ..encodings import get_encoding
-from ..errors import MissingExtra, ModelError
-from ..models import get_family
+from ..errors import MissingExtra
 from ..models.base import Composer
 from ..models.layers import Heads, StepEmbedding, finish
 from ..models.recurrent import Family as Recurrent
@@ -31,10 +26,9 @@ from ..profile import style_profiles
 from . import checkpoint
 from .card import card
 from .loop import Run, TrainingPlan
+from .weights import WEIGHTS, load_composer, packed
 
 OPSET = 17
-WEIGHTS, SCALE = "weights.safetensors", "|scale"
-MATRIX, LARGEST_INT8 = 2, 127
 
 
 class Tables(nn.Module):
@@ -186,37 +180,6 @@ def _quantised(graph: bytes) -> bytes:
 def _not_quantiser_advice(record: logging.LogRecord) -> bool:
     """Leaves out the quantiser's advice to pre-process, which was tried and changes nothing here."""
     return "pre-processing before quantization" not in record.getMessage()
-
-
-def packed(model: nn.Module) -> bytes:
-    """The weights as safetensors: matrices as int8 with a scale a row, the rest in half precision."""
-    found = {}
-    for name, value in model.state_dict().items():
-        if value.ndim == MATRIX:
-            scale = value.abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / LARGEST_INT8
-            found[name] = (value / scale).round().to(torch.int8)
-            found[f"{name}{SCALE}"] = scale
-        else:
-            found[name] = value.half()
-    return safetensors_bytes({name: value.contiguous() for name, value in found.items()})
-
-
-def load_composer(path: Path) -> Composer:
-    """The model in a file as a torch module, to go on training from; raises `ModelError` where it does not fit."""
-    info, members = model_file.read(path, also=(WEIGHTS,))
-    try:
-        tensors = safetensors_load(members[WEIGHTS])
-        fields = get_encoding(**info["encoding"]).fields
-        model = get_family(info["family"])(fields, **info["options"])
-        plain = {
-            name: value.float() * tensors[f"{name}{SCALE}"] if f"{name}{SCALE}" in tensors else value.float()
-            for name, value in tensors.items()
-            if not name.endswith(SCALE)
-        }
-        model.load_state_dict(plain)
-    except (KeyError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
-        raise ModelError(f"{path}: its weights do not fit its description ({error}); train it again") from error
-    return model
 
 
 def export_run(

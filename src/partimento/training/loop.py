@@ -24,6 +24,7 @@ from ..models import get_family
 from ..models.base import Composer, autocast_for
 from . import checkpoint
 from .batches import Batches, whole_pieces
+from .weights import load_composer
 
 WARM_UP = 0.03  # share of the steps in which the learning rate rises
 FLOOR = 0.02  # of the peak learning rate, at the end
@@ -58,6 +59,7 @@ class TrainingPlan:
     evaluations: int = 20  # over the whole run
     save_seconds: float = 60.0
     style_weights: dict[str, float] = field(default_factory=dict)
+    start: str = ""  # a model file whose weights are gone on from, of the same family and size
 
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():
@@ -94,6 +96,8 @@ class Run:
         torch.manual_seed(plan.seed)
         self.device = torch.device(plan.device)
         self.model: Composer = get_family(plan.family)(self.encoding.fields, **plan.options).to(self.device)
+        if plan.start:
+            go_on_from(self.model, Path(plan.start))
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.objectives = self.model.objectives()
         self.optimisers = {
@@ -172,6 +176,15 @@ class Run:
         found = nats_per_step(self.model, self.cache, pieces, self.plan.window, self.device)
         self.model.load_state_dict(kept)
         return found
+
+
+def go_on_from(model: Composer, path: Path) -> None:
+    """Give `model` the weights in a model file; raises `BadOption` where the two are not of one shape."""
+    weights = load_composer(path).state_dict()
+    wanted = {name: value.shape for name, value in model.state_dict().items()}
+    if wanted != {name: value.shape for name, value in weights.items()}:
+        raise BadOption(f"{path}: its model is not of the encoding, family and size asked for; leave those options out")
+    model.load_state_dict(weights)
 
 
 def identity(cache: Cache, plan: TrainingPlan) -> str:
