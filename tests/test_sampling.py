@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from partimento import composing, model_file
+from partimento import api, composing, model_file, rules
 from partimento.composing import Request
 from partimento.encodings import Plan, get_encoding
 from partimento.errors import BadOption
@@ -266,3 +266,61 @@ def test_rules_hold_in_a_composed_piece():
     line = [pitch for pitch in sung if pitch >= 0]
     assert len(line) > 30 and set(line) == {60, 62, 64, 65, 67}
     assert not any(one == other for one, other in pairwise(line))
+
+
+# --- rules of four voices
+
+
+class Voices:
+    """A cursor that only says what sounds (pitch + 1) and how many ticks are left."""
+
+    def __init__(self, left: int = 960, **pitches: int):
+        self.left = left
+        self.sounding = {name: pitches.get(name, -1) + 1 for name in ("soprano", "bass", "alto", "tenor")}
+
+
+def heard(rule, name, cursor, **chosen):
+    logits = np.zeros(130)
+    rule(name, logits, rules.Stream(cursor), {voice: pitch + 2 for voice, pitch in chosen.items()})
+    return logits
+
+
+def test_two_voices_do_not_move_in_parallel_fifths_but_may_in_fourths():
+    fifth = Voices(soprano=67, bass=48)  # C3 under G4
+    costs = heard(rules.NoParallels(5.0), "bass", fifth, soprano=69)
+    assert costs[2 + 50] == costs[2 + 62] == -5 and costs[2 + 53] == 0 and costs[0] == 0  # D under A; F; holding
+    fourth = Voices(soprano=72, bass=67)
+    assert not heard(rules.NoParallels(5.0), "bass", fourth, soprano=74).any()
+
+
+def test_octaves_are_parallel_only_where_both_voices_move():
+    octave = Voices(soprano=72, bass=48)
+    assert heard(rules.NoParallels(5.0), "bass", octave, soprano=74)[2 + 50] == -5
+    assert not heard(rules.NoParallels(5.0), "bass", octave, soprano=72).any()  # struck again: oblique motion
+
+
+def test_the_final_chord_is_the_tonic_with_its_root_in_the_bass():
+    rule = rules.FinalChord(9, "minor", start=48)
+    assert not heard(rule, "bass", Voices(left=49, bass=52)).any()
+    late = heard(rule, "bass", Voices(left=48, bass=52))
+    assert late[0] == -np.inf and {(n - 2) % 12 for n in np.flatnonzero(np.isfinite(late)) if n > 1} == {9}
+    alto = heard(rule, "alto", Voices(left=48, alto=61))  # C sharp, the Picardy third, may stay
+    assert alto[0] == 0 and {(n - 2) % 12 for n in np.flatnonzero(np.isfinite(alto)) if n > 1} == {9, 0, 1, 4}
+
+
+def test_pitches_become_surer_and_holding_stays_as_likely():
+    logits = np.log(np.array([0.6, 1e-9, *([1e-9] * 60), 0.3, 0.1, *([1e-9] * 66)]))
+    before = np.exp(logits) / np.exp(logits).sum()
+    rules.SurePitches(0.5)("alto", logits, rules.Stream(Voices()), {})
+    after = np.exp(logits) / np.exp(logits).sum()
+    assert after[0] == pytest.approx(before[0], abs=1e-6)
+    assert after[62] / after[63] == pytest.approx(9, rel=1e-3)
+
+
+def test_shipped_chorales_end_on_the_tonic_of_the_key_asked_for():
+    if "chorale" not in api.styles.shipped():
+        pytest.skip("no chorale model is shipped here")
+    for seed in range(3):
+        score = api.compose("chorale", bars=4, key="D minor", seed=seed, candidates=1)
+        last = score.notes[score.notes["onset"] + score.notes["duration"] == score.end]
+        assert int(last["pitch"].min()) % 12 == 2 and {int(p) % 12 for p in last["pitch"]} <= {2, 5, 6, 9}

@@ -13,16 +13,16 @@ from .errors import BadOption
 from .evaluation.listening import listen, typicality
 from .model_file import Model
 from .profile import SPAN
-from .rules import InKey, InRange, NoStutter, Rule
+from .rules import FinalChord, InKey, InRange, NoParallels, NoStutter, Rule, SurePitches
 from .sampling import Sampling, sample
-from .score import DRUM_PROGRAM, Score, Tempo
+from .score import DRUM_PROGRAM, TICKS_PER_BEAT, Score, Tempo
 from .theory import MODES, key_of
-from .timing import duration_seconds
+from .timing import bar_ticks, duration_seconds, pulse_ticks
 
 MOST_BARS = 2000
 TEMPO_RANGE = (10.0, 400.0)
 LONGEST = 3 * 3600.0  # seconds
-METRE_DENOMINATORS = (1, 2, 4, 8, 16)
+LOWER_QUARTILE, UPPER_QUARTILE, LAST = 1, 3, 4  # places in a profile's percentiles: 25, 75, 99
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,25 @@ def _drawn(shares: Sequence, rng: np.random.Generator):
 
 
 def rules_for(profile: Mapping[str, Any], plan: Plan) -> list[Rule]:
-    """The rules of a style: its ranges, no stutter beyond what its real pieces do, its key when drawn boldly."""
+    """The rules of a style: its ranges and key, and what its real pieces keep to, by the percentiles of its profile."""
+    measures = profile["measures"]
+
+    def percentile(name: str, index: int) -> float | None:
+        return measures[name][index] if name in measures else None
+
+    upper, most = percentile("longest_repeat", UPPER_QUARTILE) or 3.0, percentile("longest_repeat", LAST) or 4.0
     ranges = {name: tuple(value) for name, value in profile["ranges"].items()}
-    stutter = profile["measures"].get("longest_repeat")
-    rules: list[Rule] = [InRange(ranges), NoStutter(max(2, int(stutter[3]) + 1) if stutter else 4)]
+    rules: list[Rule] = [InRange(ranges), NoStutter(1 if upper <= 1 else max(2, int(most)))]
+    if "soprano" in ranges:
+        rules.append(SurePitches())
+    if percentile("parallel_fifths", UPPER_QUARTILE) == 0:
+        rules.append(NoParallels())
     if plan.key:
         rules.append(InKey(*plan.key, strength=0.5))
+        if "soprano" in ranges and percentile("final_is_tonic", LOWER_QUARTILE) == 1:
+            pulse = pulse_ticks(*plan.metre, TICKS_PER_BEAT)
+            half = bar_ticks(*plan.metre, TICKS_PER_BEAT) // 2
+            rules.append(FinalChord(*plan.key, start=max(1, half // pulse) * pulse))
     return rules
 
 

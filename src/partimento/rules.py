@@ -12,7 +12,10 @@ from .encodings.base import Cursor
 from .theory import in_key_pitch_classes
 
 FORBIDDEN = -np.inf
-PITCHES = ("pitch", "soprano", "alto", "tenor", "bass")
+VOICES = ("soprano", "bass", "alto", "tenor")
+PITCHES = ("pitch", *VOICES)
+PERFECT = (0, 7)  # semitones: unison or octave, fifth
+HOLD = 0  # class of a voice that sounds on
 VOICE_PITCH = 2  # class of pitch 0 in a voice of the encoding `voices`; below it stand hold and rest
 
 
@@ -83,3 +86,71 @@ class InKey(Rule):
         first = 0 if name == "pitch" else VOICE_PITCH
         outside = ~in_key_pitch_classes(self.tonic, self.mode)[np.arange(len(logits) - first) % 12]
         logits[first:][outside] -= self.strength
+
+
+@dataclass
+class NoParallels(Rule):
+    """Two voices do not move together from one perfect fifth, octave or unison to another (Fux 1725).
+
+    It costs `strength` nats, so that a voice that can hardly go elsewhere still may.
+    """
+
+    strength: float = 5.0
+    fields: ClassVar[tuple[str, ...]] = VOICES
+
+    def __call__(self, name, logits, stream, chosen) -> None:
+        before = stream.cursor.sounding  # pitch + 1, 0 for silence
+        was = before[name] - 1
+        for other, choice in chosen.items():
+            other_was, other_is = before[other] - 1, choice - VOICE_PITCH
+            if was < 0 or other_was < 0 or other_is < 0 or other_is == other_was:
+                continue
+            interval = abs(was - other_was) % 12
+            if interval in PERFECT:
+                pitches = np.arange(len(logits) - VOICE_PITCH)
+                parallel = (np.abs(pitches - other_is) % 12 == interval) & (pitches != was)
+                logits[VOICE_PITCH:][parallel] -= self.strength
+
+
+@dataclass
+class FinalChord(Rule):
+    """From its last strong beat on the piece stands on the tonic triad, its root in the bass.
+
+    `start` is how many ticks before the end that beat is. In minor the third may be raised (the Picardy third).
+    """
+
+    tonic: int
+    mode: str
+    start: int
+    fields: ClassVar[tuple[str, ...]] = VOICES
+
+    def __call__(self, name, logits, stream, chosen) -> None:
+        if stream.cursor.left > self.start:
+            return
+        steps = (0,) if name == "bass" else (0, 3, 4, 7) if self.mode == "minor" else (0, 4, 7)
+        allowed = [(self.tonic + step) % 12 for step in steps]
+        pitches = np.arange(len(logits) - VOICE_PITCH)
+        logits[VOICE_PITCH:][~np.isin(pitches % 12, allowed)] = FORBIDDEN
+        held = stream.cursor.sounding[name] - 1
+        if held >= 0 and held % 12 not in allowed:
+            logits[HOLD] = FORBIDDEN
+
+
+@dataclass
+class SurePitches(Rule):
+    """Pitches are drawn at `temperature`, whether to strike at all as learnt.
+
+    A common temperature below 1 makes four voices hold more and more, since holding is the likeliest of all.
+    """
+
+    temperature: float = 0.75
+    fields: ClassVar[tuple[str, ...]] = VOICES
+
+    def __call__(self, name, logits, stream, chosen) -> None:
+        struck = logits[VOICE_PITCH:]
+        highest = struck.max()
+        if highest == FORBIDDEN:
+            return
+        sharper = (struck - highest) / self.temperature
+        mass, sharper_mass = np.exp(struck - highest).sum(), np.exp(sharper).sum()
+        struck[:] = sharper + highest + np.log(mass / sharper_mass)

@@ -64,6 +64,8 @@ class Unencodable(MusicError):
 class Cursor:
     """Follows a piece while it is composed: what is given at the coming step, and what may be chosen."""
 
+    left: int = 0  # ticks at 24 a quarter note from where the coming step may begin to the end of the piece
+    sounding: Any = None  # what sounds as the step begins, as the encoding has it
     time: int = 0  # of the last step, in ticks at 24 a quarter note, as `Encoding.times` counts
 
     def start(self) -> dict[str, int]:

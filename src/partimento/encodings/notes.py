@@ -221,7 +221,7 @@ class NotesCursor(Cursor):
         self.plan, self.classes = plan, given_fields.plan_classes(plan, encoding.styles)
         self.metre, self.bar = given_fields.metre_class(*plan.metre), given_fields.plan_bar(plan)
         self.now = self.sound_end = 0  # ticks since the first bar line; when the last sound so far stops
-        self.end = plan.bars * self.bar
+        self.end = self.left = plan.bars * self.bar
         self.started = False
         self.last = dict.fromkeys(COMPOSED, -1)
         self.sounding: dict[tuple[int, int, int], int] = {}  # (program, part, pitch) -> the tick it stops
@@ -325,7 +325,7 @@ class NotesCursor(Cursor):
         if chosen["wait"] == END:
             return False
         self.now, self.end = self._onset(chosen["wait"])
-        self.started, self.time = True, self.now
+        self.started, self.time, self.left = True, self.now, self.end - self.now
         stop = self.now + chosen["duration"] + 1
         self.sound_end = max(self.sound_end, stop)
         self.sounding = {sound: tick for sound, tick in self.sounding.items() if tick > self.now}

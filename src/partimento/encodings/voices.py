@@ -203,7 +203,7 @@ class VoicesCursor(Cursor):
         self.bar = given_fields.plan_bar(plan) // STEP
         self.upbeat = plan.upbeat // STEP % self.bar
         self.length = self.upbeat + plan.bars * self.bar
-        self.at = 0
+        self.at, self.left = 0, self.length * STEP
         self.sounding = dict.fromkeys(VOICES, 0)
         self.metre = given_fields.metre_class(*plan.metre)
 
@@ -237,5 +237,5 @@ class VoicesCursor(Cursor):
             if chosen[voice] != HOLD:
                 self.sounding[voice] = max(0, chosen[voice] - FIRST_PITCH + 1)
         self.at += 1
-        self.time = self.at * STEP
+        self.time, self.left = self.at * STEP, (self.length - self.at) * STEP
         return self.at < self.length
