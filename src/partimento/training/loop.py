@@ -167,15 +167,21 @@ class Run:
         torch._foreach_lerp_([old for old, _ in floats], [new for _, new in floats], 1 - decay)
 
     def evaluate(self, split: str = "valid") -> dict[str, float]:
-        """Nats per step of music of each field on a split, by the averaged weights; empty where the split is."""
-        pieces = self.cache.of(split)
-        if not pieces:
-            return {}
+        """Nats per step of music of each field on a split, by the averaged weights; empty where the split is.
+
+        Styles count as they do in training: one with much music does not decide alone which weights are kept.
+        """
+        by_style = {style: [p for p in self.cache.of(split) if p.style == style] for style in self.batches.styles}
+        shares = {s: w for s, w in zip(self.batches.styles, self.batches.shares, strict=True) if by_style[s]}
         kept = {name: value.clone() for name, value in self.model.state_dict().items()}
         self.model.load_state_dict(self.average)
-        found = nats_per_step(self.model, self.cache, pieces, self.plan.window, self.device)
+        total: dict[str, float] = {}
+        for style, share in shares.items():
+            nats = nats_per_step(self.model, self.cache, by_style[style], self.plan.window, self.device)
+            for name, value in nats.items():
+                total[name] = total.get(name, 0.0) + value * float(share) / sum(map(float, shares.values()))
         self.model.load_state_dict(kept)
-        return found
+        return total
 
 
 def go_on_from(model: Composer, path: Path) -> None:
