@@ -43,10 +43,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A composed piece, whether its notes are in the key asked for, how typical of its style it is (0-1)."""
+    """A composed piece: are its notes in the key asked for, does it close on the tonic, how typical is it (0-1)."""
 
     score: Score
     in_key: bool
+    closes: bool
     typicality: float
     measures: dict[str, float]
 
@@ -135,7 +136,9 @@ def rules_for(profile: Mapping[str, Any], plan: Plan) -> list[Rule]:
 
 
 def compose(model: Model, request: Request) -> list[Candidate]:
-    """Compose `request.candidates` pieces side by side; those in the key asked for first, then the most typical.
+    """Compose `request.candidates` pieces side by side.
+
+    First come those that are in the key asked for and close on its tonic, among them the most typical of the style.
 
     Raises `BadOption` for what cannot be asked, `UnknownName` for a style that the model has not learnt.
     """
@@ -149,7 +152,7 @@ def compose(model: Model, request: Request) -> list[Candidate]:
     for n, row in sample(model, cursors, request.sampling, rngs, rules_for(profile, plan)):
         rows[n].append(row)
     found = [_candidate(model, plan, np.array(steps), request) for steps in rows]
-    return sorted(found, key=lambda one: (-one.in_key, -one.typicality))
+    return sorted(found, key=lambda one: (-one.in_key - one.closes, -one.typicality))
 
 
 def _candidate(model: Model, plan: Plan, steps: np.ndarray, request: Request) -> Candidate:
@@ -161,7 +164,8 @@ def _candidate(model: Model, plan: Plan, steps: np.ndarray, request: Request) ->
     measures = listen(score, span=SPAN)
     found = key_of(score)
     reference = model.info["styles"][request.style]["measures"]
-    return Candidate(score, (found.tonic, found.mode) == plan.key, typicality(measures, reference), measures)
+    in_key, closes = (found.tonic, found.mode) == plan.key, measures.get("final_is_tonic") == 1
+    return Candidate(score, in_key, closes, typicality(measures, reference), measures)
 
 
 def played_by(score: Score, programs: Sequence[int]) -> Score:
