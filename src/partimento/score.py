@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -107,7 +108,7 @@ class Score:
         same = all(getattr(self, name) == getattr(other, name) for name in names)
         return same and np.array_equal(self.notes, other.notes)
 
-    @property
+    @cached_property
     def end(self) -> int:
         """The tick at which the last note ends (0 for silence)."""
         return int((self.notes["onset"] + self.notes["duration"]).max()) if len(self.notes) else 0

@@ -79,9 +79,10 @@ class Encoding(Base):
             if name != "wait":
                 steps[1:-1, columns[name]] = rows[name]
         waits = np.diff(rows["onset"], prepend=0)
-        waits[0] = _first_wait(fine)
+        clock = Clock(fine)
+        waits[0] = _first_wait(clock)
         steps[1:-1, columns["wait"]], steps[-1, columns["wait"]] = waits, END
-        _write_places(steps, columns, fine, rows["onset"])
+        _write_places(steps, columns, clock, rows["onset"])
         return steps
 
     def decode(self, steps: np.ndarray, plan: Plan | None = None) -> Score:
@@ -167,17 +168,16 @@ def _sorted(score: Score) -> np.ndarray:
     return rows
 
 
-def _first_wait(score: Score) -> int:
+def _first_wait(clock: Clock) -> int:
     """Ticks from the bar line to the first note: what an upbeat leaves out of its bar."""
-    first = Clock(score).bars[0]
+    first = clock.bars[0]
     bar = bar_ticks(first.numerator, first.denominator, TICKS_PER_BEAT)
-    return min(LONGEST_WAIT, -score.upbeat % bar)
+    return min(LONGEST_WAIT, -clock.score.upbeat % bar)
 
 
-def _write_places(steps, columns, score: Score, onsets: np.ndarray) -> None:
+def _write_places(steps, columns, clock: Clock, onsets: np.ndarray) -> None:
     """Metre, place in the bar and bars to come of every row."""
-    clock = Clock(score)
-    bars = clock.bars
+    score, bars = clock.score, clock.bars
     at = clock.bar_at(onsets)
     offsets = np.zeros(len(bars), dtype=np.int64)
     if score.upbeat:
