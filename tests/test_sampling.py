@@ -300,12 +300,20 @@ def test_octaves_are_parallel_only_where_both_voices_move():
 
 
 def test_the_final_chord_is_the_tonic_with_its_root_in_the_bass():
-    rule = rules.FinalChord(9, "minor", start=48)
-    assert not heard(rule, "bass", Voices(left=49, bass=52)).any()
+    rule = rules.FinalChord(9, "minor", start=48, pulse=24)
+    assert not heard(rule, "bass", Voices(left=73, bass=50)).any()
     late = heard(rule, "bass", Voices(left=48, bass=52))
     assert late[0] == -np.inf and {(n - 2) % 12 for n in np.flatnonzero(np.isfinite(late)) if n > 1} == {9}
     alto = heard(rule, "alto", Voices(left=48, alto=61))  # C sharp, the Picardy third, may stay
     assert alto[0] == 0 and {(n - 2) % 12 for n in np.flatnonzero(np.isfinite(alto)) if n > 1} == {9, 0, 1, 4}
+
+
+def test_the_final_chord_is_reached_from_the_dominant_unless_it_stands_already():
+    rule = rules.FinalChord(0, "major", start=48, pulse=24)
+    before = heard(rule, "bass", Voices(left=72, bass=53, soprano=69, alto=65, tenor=60))
+    assert before[0] == -np.inf and {(n - 2) % 12 for n in np.flatnonzero(np.isfinite(before)) if n > 1} == {7}
+    assert not heard(rule, "bass", Voices(left=72, bass=48, soprano=72, alto=67, tenor=64)).any()
+    assert not heard(rule, "alto", Voices(left=72, bass=53, soprano=69, alto=65, tenor=60)).any()
 
 
 def test_pitches_become_surer_and_holding_stays_as_likely():

@@ -38,10 +38,12 @@ def card_text(path: Path, info: Mapping[str, Any]) -> str:
 
 def _sitting(training: Mapping[str, Any]) -> str:
     """One sitting of training as a sentence."""
+    remark = f"; {training['remark']}" if training.get("remark") else ""
     return (
         f"by `{training['command'] or 'the Python API'}`: batches of {training['batch']} windows of "
         f"{training['window']} steps; kept are the averaged weights of step {training['step']:,} of "
         f"{training['steps']:,}; {training['seconds'] / 60:.0f} minutes on {training['machine']}; {training['date']}"
+        f"{remark}"
     )
 
 

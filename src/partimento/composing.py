@@ -131,7 +131,7 @@ def rules_for(profile: Mapping[str, Any], plan: Plan) -> list[Rule]:
         if "soprano" in ranges and percentile("final_is_tonic", LOWER_QUARTILE) == 1:
             pulse = pulse_ticks(*plan.metre, TICKS_PER_BEAT)
             half = bar_ticks(*plan.metre, TICKS_PER_BEAT) // 2
-            rules.append(FinalChord(*plan.key, start=max(1, half // pulse) * pulse))
+            rules.append(FinalChord(*plan.key, start=max(1, half // pulse) * pulse, pulse=pulse))
     return rules
 
 

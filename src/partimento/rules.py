@@ -16,6 +16,7 @@ VOICES = ("soprano", "bass", "alto", "tenor")
 PITCHES = ("pitch", *VOICES)
 PERFECT = (0, 7)  # semitones: unison or octave, fifth
 HOLD = 0  # class of a voice that sounds on
+DOMINANT = {"bass": (7,), "soprano": (2, 5, 7, 11)}  # semitones above the tonic in the chord before the last
 VOICE_PITCH = 2  # class of pitch 0 in a voice of the encoding `voices`; below it stand hold and rest
 
 
@@ -114,24 +115,38 @@ class NoParallels(Rule):
 
 @dataclass
 class FinalChord(Rule):
-    """From its last strong beat on the piece stands on the tonic triad, its root in the bass.
+    """From its last strong beat on the piece stands on the tonic triad, reached from the dominant in the bass.
 
-    `start` is how many ticks before the end that beat is. In minor the third may be raised (the Picardy third).
+    `start` is how many ticks before the end that beat is, `pulse` the length of the beat before it. A piece that
+    stands on its tonic by then may stay there. In minor the third may be raised (the Picardy third).
     """
 
     tonic: int
     mode: str
     start: int
+    pulse: int
     fields: ClassVar[tuple[str, ...]] = VOICES
 
     def __call__(self, name, logits, stream, chosen) -> None:
-        if stream.cursor.left > self.start:
-            return
-        steps = (0,) if name == "bass" else (0, 3, 4, 7) if self.mode == "minor" else (0, 4, 7)
-        allowed = [(self.tonic + step) % 12 for step in steps]
-        pitches = np.arange(len(logits) - VOICE_PITCH)
-        logits[VOICE_PITCH:][~np.isin(pitches % 12, allowed)] = FORBIDDEN
-        held = stream.cursor.sounding[name] - 1
+        left, sounding = stream.cursor.left, stream.cursor.sounding
+        if left <= self.start:
+            self._only(name, logits, sounding, (0,) if name == "bass" else self._triad())
+        elif left <= self.start + self.pulse and name in DOMINANT and not self._stands(sounding):
+            self._only(name, logits, sounding, DOMINANT[name])
+
+    def _triad(self) -> tuple[int, ...]:
+        return (0, 3, 4, 7) if self.mode == "minor" else (0, 4, 7)
+
+    def _stands(self, sounding: Mapping[str, int]) -> bool:
+        """Whether the bass has the tonic already and every other voice a note of its triad."""
+        degrees = {voice: (pitch - 1 - self.tonic) % 12 for voice, pitch in sounding.items() if pitch}
+        return degrees.get("bass") == 0 and set(degrees.values()) <= set(self._triad())
+
+    def _only(self, name: str, logits: np.ndarray, sounding: Mapping[str, int], degrees: tuple[int, ...]) -> None:
+        """Forbid every pitch but those `degrees` (semitones above the tonic), and to hold another."""
+        allowed = [(self.tonic + degree) % 12 for degree in degrees]
+        logits[VOICE_PITCH:][~np.isin(np.arange(len(logits) - VOICE_PITCH) % 12, allowed)] = FORBIDDEN
+        held = sounding[name] - 1
         if held >= 0 and held % 12 not in allowed:
             logits[HOLD] = FORBIDDEN
 

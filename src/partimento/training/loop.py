@@ -46,8 +46,8 @@ class TrainingPlan:
     options: dict[str, Any] = field(default_factory=dict)  # of the family
     minutes: float = 10.0
     steps: int = 0
-    batch: int = 16
-    window: int = 512
+    batch: int = 8
+    window: int = 384
     rate: float = 4e-3
     weight_decay: float = 0.1
     average: float = 0.998  # decay of the running average of the weights, which is what is kept
