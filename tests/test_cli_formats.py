@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from music import score_of
 from partimento import formats
-from partimento.cli import convert, show
+from partimento.cli import cli, convert, show
 from partimento.formats import midi
 from partimento.formats.overview import overview
 from partimento.score import Key, Metre, Tempo, Track
@@ -39,13 +39,13 @@ def test_show_says_what_a_musician_asks(tune):
 
 
 def test_show_without_the_roll(tune):
-    done = CliRunner().invoke(show.command, [str(tune), "--no-roll"])
+    done = CliRunner().invoke(cli, ["show", str(tune), "--no-roll"])
     assert done.exit_code == 0 and "▄" not in done.output
 
 
 def test_convert_by_suffix(tune, tmp_path):
     for name in ("b.midi", "b.svg", "b.png"):
-        done = CliRunner().invoke(convert.command, [str(tune), str(tmp_path / name)])
+        done = CliRunner().invoke(cli, ["convert", str(tune), str(tmp_path / name)])
         assert done.exit_code == 0, done.output
         assert (tmp_path / name).stat().st_size >= 100
     assert (tmp_path / "b.midi").read_bytes() == tune.read_bytes()
@@ -74,7 +74,7 @@ def test_options_that_do_not_belong_together_are_refused(tune, tmp_path):
 
 @pytest.mark.parametrize("command", [show.command, convert.command])
 def test_help_has_examples(command):
-    done = CliRunner().invoke(command, ["--help"])
+    done = CliRunner().invoke(cli, [command.name, "--help"])
     assert f"\n    partimento {command.name} " in done.output
 
 
