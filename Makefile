@@ -22,6 +22,8 @@ lint: $(VENV)/.full
 	$(BIN)/mypy
 
 benchmarks: $(VENV)/.benchmark
+	$(BIN)/python benchmarks/roundtrip.py
+	$(BIN)/python benchmarks/listen.py
 	$(BIN)/python benchmarks/speed.py $(ARGS)
 
 # pip, not python, is the target: a venv that could not be finished has a python but no pip

@@ -19,6 +19,7 @@ from partimento.errors import BadOption, ModelError
 from partimento.training import export
 from partimento.training.batches import DROP_ALL, DROP_ONE, Batches
 from partimento.training.loop import train
+from partimento.training.weights import load_composer
 
 pytest_plugins = ["tiny"]
 SIZE = {"width": 16, "layers": 1, "heads": 2, "head_width": 16, "context": 256}
@@ -218,6 +219,26 @@ def test_a_wrong_option_is_answered_in_a_line(tiny, command, tmp_path, settings)
     output = tmp_path / "m.partimento"
     refused(command, "train", tiny.tunes, "-o", output, *SMALL, *settings)
     assert not output.exists()
+
+
+def test_another_number_of_steps_in_the_same_folder_is_refused(tiny, tmp_path):
+    run_through(tiny.music, tiny.plan(steps=4), tmp_path)
+    with pytest.raises(BadOption, match="4 steps, not 9"):
+        run_through(tiny.music, tiny.plan(steps=9), tmp_path)
+    assert run_through(tiny.music, tiny.plan(steps=4), tmp_path) == []  # the same again has nothing left to do
+
+
+def test_a_model_file_is_gone_on_from_and_its_card_remembers(tiny, command, tmp_path):
+    output = tmp_path / "on.partimento"
+    code, _, said = command(
+        "train", tiny.tunes, "-o", output, "--from", tiny.model, "--steps", 2, "--set", "rate=0", "--set", "batch=2"
+    )
+    assert code == 0, said
+    before, after = load_composer(tiny.model).state_dict(), load_composer(output).state_dict()
+    assert all(torch.allclose(before[name], after[name], atol=0.02) for name in before)  # a rate of 0 moves nothing
+    assert len(model_file.read_info(output)["card"]["earlier"]) == 1
+    code, _, said = command("train", tiny.tunes, "-o", output, "--from", tiny.model, "--set", "width=64", "--steps", 1)
+    assert code == 2 and "Traceback" not in said
 
 
 # --- what training does

@@ -129,6 +129,11 @@ class Run:
                 f"{self.folder}: holds a run of other music or options; give another folder, or delete it to begin anew"
             )
         self.state = checkpoint.load(self.last, self.model, self.average, self.optimisers)
+        if self.plan.steps not in (0, self.state["steps"]):
+            raise BadOption(
+                f"{self.folder}: holds a run of {self.state['steps']} steps, not {self.plan.steps}; its learning rate "
+                "was planned for them. Train on with --from its model file, or give another folder"
+            )
         return True
 
     def save(self, path: Path) -> None:
