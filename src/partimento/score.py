@@ -88,7 +88,10 @@ class Score:
         notes.setflags(write=False)
         object.__setattr__(self, "notes", notes)
         for name in ("tempos", "metres", "keys"):
-            object.__setattr__(self, name, tuple(sorted(getattr(self, name), key=lambda entry: entry.tick)))
+            entries = tuple(getattr(self, name))
+            if len(entries) > 1:
+                entries = tuple(sorted(entries, key=lambda entry: entry.tick))
+            object.__setattr__(self, name, entries)
 
     def _check(self, notes: np.ndarray) -> None:
         if int(notes["onset"].min()) < 0 or int(notes["duration"].min()) < 1:

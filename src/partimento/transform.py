@@ -41,7 +41,7 @@ def resample(score: Score, ticks_per_beat: int) -> Score:
     notes["duration"] = np.maximum(1, at(score.notes["onset"] + score.notes["duration"]) - notes["onset"])
 
     def moved(entries):
-        return tuple(replace(entry, tick=int(at(entry.tick))) for entry in entries)
+        return tuple(replace(entry, tick=int(at(entry.tick))) if entry.tick else entry for entry in entries)
 
     return replace(
         score, notes=notes, ticks_per_beat=ticks_per_beat, upbeat=int(at(score.upbeat)),
@@ -63,7 +63,7 @@ def cut(score: Score, start: int, stop: int) -> Score:
     notes["onset"] -= start
 
     def carried(entries):
-        before = [replace(entry, tick=0) for entry in entries if entry.tick <= start][-1:]
+        before = [entry if not entry.tick else replace(entry, tick=0) for entry in entries if entry.tick <= start][-1:]
         return tuple(before + [replace(e, tick=e.tick - start) for e in entries if start < e.tick < stop])
 
     return replace(
