@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 
 import click
 import pytest
@@ -326,3 +328,18 @@ def test_help_of_each_verb_has_examples_that_the_verb_understands(command, path)
         words = shlex.split(example)[len(path) :]
         with VERBS[path].make_context(" ".join(path), words) as context:  # parses, and raises where it cannot
             assert not context.args
+
+
+def test_training_without_torch_says_what_to_install(tmp_path):
+    code = "import sys; sys.modules['torch'] = None; from partimento.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "train", str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2 and "pip install torch" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_what_would_be_passed_over_in_silence_is_said(compose, command, tmp_path):
+    with pytest.raises(BadOption, match="2 instruments are asked for, and the piece has 1 part"):
+        compose("tunes", bars=2, instruments=(73, 24))
+    code, _, said = command("compose", "--kind", "score", "-o", tmp_path / "a.mid")
+    assert code == 2 and "--kind score is for pictures" in said

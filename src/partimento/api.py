@@ -15,7 +15,7 @@ from .cards import card_text
 from .composing import Candidate
 from .corpus import Cache, build_cache, scan
 from .encodings import get_encoding
-from .errors import BadOption, ModelError, UnknownName
+from .errors import BadOption, MissingExtra, ModelError, UnknownName
 from .model_file import Model
 from .sampling import Sampling
 from .score import Score
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .training.loop import Progress
 
 DEFAULT_STYLE = "chorale"
+TRAINING_NEEDS = ("torch", "onnx", "safetensors")
 VERSION = "0.1.0"
 
 
@@ -74,9 +75,14 @@ def train(request: TrainingRequest, progress=None) -> Iterator[Progress]:
 
     A run that was killed goes on where it stood, to the same weights. Needs torch: `pip install 'partimento[train]'`.
     """
-    from .training import export
-    from .training.loop import TrainingPlan
-    from .training.loop import train as run_training
+    try:
+        from .training import export
+        from .training.loop import TrainingPlan
+        from .training.loop import train as run_training
+    except ModuleNotFoundError as error:
+        if error.name not in TRAINING_NEEDS:
+            raise
+        raise MissingExtra(f"training needs {error.name}: pip install torch, then pip install '.[train]'") from error
 
     plan = _plan(TrainingPlan, request)
     music = prepare(request, progress)

@@ -170,5 +170,7 @@ def _candidate(model: Model, plan: Plan, steps: np.ndarray, request: Request) ->
 
 def played_by(score: Score, programs: Sequence[int]) -> Score:
     """The score with its tracks given to other instruments, in order; tracks beyond the list stay."""
+    if len(programs) > len(score.tracks):
+        raise BadOption(f"{len(programs)} instruments are asked for, and the piece has {len(score.tracks)} part(s)")
     given = [replace(track, program=program) for track, program in zip(score.tracks, programs, strict=False)]
     return replace(score, tracks=(*given, *score.tracks[len(given) :]))

@@ -32,7 +32,7 @@ def cli() -> None:
 
     \b
     Start here:
-      partimento compose                       a piece in the default style, as piece.mid
+      partimento compose                       a chorale, as chorale-SEED.mid
       partimento compose --style folk -o a.wav
       partimento train my_midi_folder -o mine.partimento
     """

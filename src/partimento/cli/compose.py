@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from .. import api, formats
+from ..errors import BadOption
 from ..instruments import find_program
 from ..score import Score
 from ..timing import Clock, duration_seconds
@@ -62,6 +63,8 @@ def command(style, model, outputs, kind, roll, seed, temperature, top_k, top_p, 
     kinds = {path: kind if path.suffix.lower() in (".png", ".svg") else None for path in outputs}
     for path, shown in kinds.items():
         formats.check_target(path, shown)
+    if kind and not any(kinds.values()):
+        raise BadOption(f"--kind {kind} is for pictures; name one: -o sheet.png or -o sheet.svg")
     seed = secrets.randbelow(SEEDS) if seed is None else seed
     sampling = api.Sampling(temperature, top_k, top_p, min_p)
     programs = tuple(find_program(name) for name in instruments)
@@ -83,10 +86,10 @@ def describe(score: Score, style: str, seed: int) -> str:
     """A composed piece in a line."""
     from ..formats.overview import overview
 
-    seen = overview(score)
+    seen, metre = overview(score), score.metres[0]
     bars = len(Clock(score).bars) - bool(score.upbeat)
-    upbeat = " and an upbeat" if score.upbeat else ""
+    upbeat = " after an upbeat" if score.upbeat else ""
     return (
-        f"{style}, seed {seed}: {bars} bars{upbeat} of {seen.metre} in {seen.key}, {seen.tempo}, "
-        f"{duration_seconds(score):.0f} s, {len(score)} notes"
+        f"{style}, seed {seed}: {bars} bar{'s' * (bars != 1)} of {metre.numerator}/{metre.denominator}{upbeat} "
+        f"in {seen.key}, {seen.tempo}, {duration_seconds(score):.0f} s, {len(score)} notes"
     )
