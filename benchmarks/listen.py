@@ -33,6 +33,7 @@ from partimento.encodings.notes import melody
 from partimento.errors import FormatError
 from partimento.evaluation import MEASURES, Row, compare, listen, reference, typicality
 from partimento.formats import load, roll
+from partimento.machine import processor
 from partimento.score import DEFAULT_METRE, Score
 from partimento.timing import Clock
 
@@ -235,14 +236,6 @@ def short(value: float) -> str:
 
 def counted(things: Iterable[tuple[int, int]]) -> str:
     return ", ".join(f"{metre[0]}/{metre[1]} x{count}" for metre, count in Counter(things).most_common())
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    listing = Path("/proc/cpuinfo")
-    lines = listing.read_text(encoding="utf-8").splitlines() if listing.is_file() else []
-    named = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()
 
 
 def versions() -> str:

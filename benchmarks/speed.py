@@ -35,6 +35,7 @@ from partimento import formats, model_file
 from partimento.corpus import Cache, Piece
 from partimento.encodings import Encoding, Plan, get_encoding
 from partimento.errors import FormatError, MusicError
+from partimento.machine import processor
 from partimento.models import get_family
 from partimento.models.base import parameter_count
 from partimento.models.transformer import Block, Rotary
@@ -412,15 +413,6 @@ def lines_of(rows: Sequence[Row]) -> list[str]:
         limit = f"; limit: {row.limit_by}" if row.limit_by else ""
         lines.insert(at + 1, f"    against {row.peer} ({row.note}){limit}")
     return [line.rstrip() for line in lines]
-
-
-def processor() -> str:
-    """The processor's name, where the system says it."""
-    listing = Path("/proc/cpuinfo")
-    names = (
-        [line for line in listing.read_text("utf-8").splitlines() if "model name" in line] if listing.exists() else []
-    )
-    return names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
 
 
 def machine(threads: int) -> dict[str, Any]:

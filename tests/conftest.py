@@ -16,3 +16,14 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no music at {folder}; set PARTIMENTO_DATA")
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Small models are slower on many threads than on one."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -24,12 +24,7 @@ TRANSFORMER = {"heads": 2, "context": 2 * CACHE_BLOCK}
 MUTATIONS = 60
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def built(family: str, encoding: str = "notes", **options):

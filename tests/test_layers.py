@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "partimento"
 LEVELS = {
-    0: ("errors", "registry"),
+    0: ("errors", "machine", "registry"),
     1: ("score", "timing", "theory", "transform", "instruments"),
     2: ("formats", "encodings", "describe"),
     3: ("corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile", "composing"),

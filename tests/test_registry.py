@@ -26,13 +26,7 @@ SMALL = {"width": 32, "layers": 2, "heads": 2, "head_width": 16, "dropout": 0.0}
 CELLS = {"recurrent": ({"cell": "gru"}, {"cell": "lstm"})}  # options that change the path through a family
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small models are slower on many threads than on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def hymn(upbeat: int = 0) -> Score:

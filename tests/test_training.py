@@ -27,12 +27,7 @@ RECURRENT = {"cell": "gru", "width": 16, "layers": 1, "head_width": 16}
 PATIENCE = 60.0  # seconds to wait for another process on a busy machine
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def same_bits(one, other) -> bool:

@@ -85,12 +85,6 @@ def key_correlations(weights: np.ndarray) -> np.ndarray:
     return PROFILES @ centred / scale if scale else np.zeros(24)
 
 
-def find_key(notes: np.ndarray) -> Key:
-    """The key that the notes' pitch classes fit best (C major where there is nothing to go by)."""
-    best = int(np.argmax(key_correlations(pitch_class_weights(notes)))) if len(notes) else 0
-    return Key(0, best % 12, MODES[best // 12])
-
-
 def pitched(score: Score) -> np.ndarray:
     """The notes that are not drums, (N,)."""
     drums = [n for n, track in enumerate(score.tracks) if track.is_drums]

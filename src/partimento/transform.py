@@ -8,7 +8,7 @@ import numpy as np
 
 from . import timing
 from .errors import MusicError
-from .score import DEFAULT_METRE, Key, Score, Tempo
+from .score import DEFAULT_METRE, Key, Score
 
 ACCENT_SHARE = 0.55  # of bar-line accents that must agree before an upbeat is believed
 LOUD_SHARE = (0.02, 0.6)  # of notes that are loudest, for loudness to be an accent
@@ -47,12 +47,6 @@ def resample(score: Score, ticks_per_beat: int) -> Score:
         score, notes=notes, ticks_per_beat=ticks_per_beat, upbeat=int(at(score.upbeat)),
         tempos=moved(score.tempos), metres=moved(score.metres), keys=moved(score.keys),
     )  # fmt: skip
-
-
-def stretch(score: Score, factor: float) -> Score:
-    """The same notes at `factor` times the tempo."""
-    tempos = score.tempos or (Tempo(0, 120.0),)
-    return replace(score, tempos=tuple(Tempo(tempo.tick, tempo.bpm * factor) for tempo in tempos))
 
 
 def cut(score: Score, start: int, stop: int) -> Score:

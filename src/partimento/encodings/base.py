@@ -19,7 +19,6 @@ from ..errors import MusicError
 from ..score import Score
 
 STEP_DTYPE = np.int16  # what the cache stores; every class index fits
-UNKNOWN = 0  # class 0 of every given field that may be dropped: "not said"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ from . import _given as given_fields
 from .base import STEP_DTYPE, Cursor, Field, Plan, Unencodable
 from .base import Encoding as Base
 
-VERSION = 1
 LONGEST_WAIT = 16 * TICKS_PER_BEAT
 LONGEST_NOTE = 16 * TICKS_PER_BEAT
 END = LONGEST_WAIT + 1  # class of `wait` that closes the piece

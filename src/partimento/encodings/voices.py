@@ -19,7 +19,6 @@ from . import _given as given_fields
 from .base import STEP_DTYPE, Cursor, Field, Plan, Unencodable
 from .base import Encoding as Base
 
-VERSION = 1
 STEP = TICKS_PER_BEAT // 4
 HOLD, REST, FIRST_PITCH = 0, 1, 2  # a rest goes on by HOLD too
 VOICES = ("soprano", "bass", "alto", "tenor")  # the order in which they are chosen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import platform
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
@@ -14,6 +13,7 @@ import torch
 
 from .. import model_file
 from ..corpus import Cache
+from ..machine import processor
 from ..models.base import Composer, parameter_count
 from .loop import Run, TrainingPlan, nats_per_step
 
@@ -90,18 +90,8 @@ def data_card(cache: Cache) -> dict[str, Any]:
 
 
 def _machine(run: Run) -> str:
-    where = torch.cuda.get_device_name() if run.device.type == "cuda" else _processor()
+    where = torch.cuda.get_device_name() if run.device.type == "cuda" else processor()
     return f"{where}, {run.plan.threads} thread(s), torch {torch.__version__}, {run.plan.precision}"
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return platform.processor() or platform.machine()
 
 
 def credits_of(cache: Cache, folders: Iterable[Path]) -> list[list]:

@@ -226,7 +226,7 @@ def nats_per_step(model: Composer, cache: Cache, pieces, window: int, device, dr
 def optimisers(model: Composer, parameters: list[Tensor], plan: TrainingPlan) -> list[torch.optim.Optimizer]:
     """Muon (Jordan et al. 2024) for the matrices inside the network, AdamW for tables, last layers, gains and biases.
 
-    On the chorales the same Transformer stands at 0.57 nats after 100 steps with Muon and at 0.75 with AdamW alone.
+    On the chorales the same Transformer learnt clearly faster so than with AdamW alone.
     """
     tables = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     tables |= {id(layer.weight) for layer in model.heads.leave.values()}
