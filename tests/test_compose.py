@@ -120,8 +120,58 @@ def test_the_tempo_asked_for_is_kept(compose):
 
 def test_instruments_play_the_parts_in_order(compose):
     assert [track.program for track in compose("folk", bars=2, instruments=(73,)).tracks] == [73]
-    voices = compose("chorale", bars=2, instruments=(40, 41)).tracks
-    assert [track.program for track in voices] == [40, 41, 52, 52]
+    for asked in ((40, 40, 41, 42), (19, 32), (0, 0, 0, 0, 0)):  # as many, fewer: parts joined; more: parts doubled
+        score = compose("chorale", bars=2, instruments=asked)
+        assert [track.program for track in score.tracks] == list(asked)
+        assert set(score.notes["track"].tolist()) == set(range(len(asked)))
+
+
+@pytest.mark.parametrize("sixteenths", [1, 16, 37])
+@pytest.mark.parametrize("style", ["tunes", "chorale"])
+def test_a_piece_is_as_many_sixteenths_long_as_asked_for(compose, style, sixteenths):
+    assert compose(style, sixteenths=sixteenths, seed=2).end == sixteenths * 6
+
+
+def test_excitement_sets_the_tempo_unless_one_is_asked_for(compose):
+    calm, middle, lively = (compose("tunes", bars=1, excitement=level).tempos[0].bpm for level in (1, 5.5, 10))
+    assert (calm / middle, lively / middle) == pytest.approx((0.72, 1.35))
+    assert compose("tunes", bars=1, excitement=10, tempo=90).tempos[0].bpm == 90
+
+
+def test_happier_pieces_are_more_often_in_major(compose):
+    major = [
+        sum(compose("romantic-piano", bars=1, happiness=level, seed=seed).keys[0].mode == "major" for seed in range(8))
+        for level in (1, 10)
+    ]
+    assert major[0] < major[1]
+
+
+def test_a_curve_reaches_the_bars_that_it_names(compose):
+    line = compose("tunes", bars=4, happiness="2->8", seed=1)
+    assert line == compose("tunes", bars=4, happiness="1:2,4:8", seed=1)
+    assert line != compose("tunes", bars=4, happiness="1:8,4:2", seed=1)
+
+
+def test_controls_are_measured_on_every_piece_and_missed_only_where_asked(tiny):
+    (found,) = api.compose_candidates("tunes", model=tiny.model, bars=4, candidates=1, complexity=0.5)
+    assert set(found.obtained) == {"happiness", "excitement", "complexity", "density"}
+    assert set(found.errors) == {"complexity"} and 0 <= found.errors["complexity"] <= 1
+    assert 1 <= found.obtained["happiness"] <= 10 and 0 <= found.obtained["density"] <= 1
+
+
+def test_a_piece_between_two_styles_is_neither(compose, tiny):
+    def mixed(style):
+        asked = {"bars": 8, "key": "C", "metre": "4/4", "tempo": 90, "form": False, "instruments": (0,)}
+        return api.compose(style, model=tiny.pair, candidates=1, seed=4, **asked).notes.tobytes()
+
+    assert len({mixed(style) for style in ("tunes", "duets:0.5,tunes:0.6", "tunes:0.5,duets:0.6")}) == 3
+    assert mixed("tunes:1") == mixed("tunes")
+
+
+def test_a_piece_that_stays_open_is_another(compose):
+    closed, left_open = (compose("tunes", bars=4, seed=6, key="C", ending=ending) for ending in (True, False))
+    last = closed.notes[closed.notes["onset"] == closed.notes["onset"].max()]
+    assert int(last["pitch"].min()) % 12 == 0 and closed != left_open
 
 
 # --- chance
@@ -135,7 +185,8 @@ def test_the_same_seed_gives_the_same_file_and_others_others(compose, style):
 
 
 def test_temperature_0_is_the_same_at_every_seed(compose):
-    asked = {"bars": 2, "key": "C", "metre": "4/4", "tempo": 100, "sampling": api.Sampling(temperature=0)}
+    asked = {"bars": 2, "key": "C", "metre": "4/4", "form": False, "sampling": api.Sampling(temperature=0)}
+    asked["tempo"] = 100
     assert len({compose("tunes", seed=seed, **asked).notes.tobytes() for seed in range(3)}) == 1
 
 
@@ -157,10 +208,10 @@ def test_the_recipe_is_in_the_file_and_makes_the_piece_again(compose, tmp_path):
     recipe = formats.load(tmp_path / "a.mid").recipe
     assert recipe == json.loads(json.dumps(score.recipe))
     expected = {"style": "chorale", "bars": 3, "tempo": 88, "seed": 12, "candidates": 2, "key": [2, "minor"]}
-    assert {name: recipe[name] for name in expected} == expected and len(recipe["model"]) == 12
-    again = {name: recipe[name] for name in ("bars", "tempo", "seed", "candidates")}
-    again |= {"key": tuple(recipe["key"]), "sampling": api.Sampling(**recipe["sampling"])}
-    assert compose(recipe["style"], **again) == score
+    assert (recipe["verb"], recipe["rank"], len(recipe["model"])) == ("compose", 0, 12) and recipe["asked"] == expected
+    again = {name: recipe["asked"][name] for name in ("bars", "tempo", "seed", "candidates")}
+    assert compose("chorale", key=tuple(recipe["asked"]["key"]), **again) == score
+    assert api.reproduce(recipe) == score
 
 
 # --- what cannot be done
@@ -207,7 +258,7 @@ def refused(command, *arguments) -> str:
         ("--bars 0", "bars 0 is out of range"),
         ("--bars -4", "bars -4 is out of range"),
         ("--bars many", "Invalid value for '--bars'"),
-        ("--bars 4 --seconds 10", "bars and seconds"),
+        ("--bars 4 --seconds 10", "bars, seconds and sixteenths are alternatives"),
         ("--seconds 0", "seconds 0 is out of range"),
         ("--tempo 0", "tempo 0 is out of range"),
         ("--temperature -1", "temperature -1"),
@@ -223,6 +274,7 @@ def refused(command, *arguments) -> str:
         ("--model file.txt", "file.txt: not a model file"),
         ("--model .", "not a model file"),
         ("--colour red", "No such option"),
+        ("--ask -o a.mid", "--ask asks what file to write"),
         ("--kind score -o piece.gif", "piece.gif"),
     ],
 )
@@ -246,7 +298,7 @@ def test_the_command_alone_writes_a_piece_here(process, tmp_path):
     (piece,) = tmp_path.iterdir()
     seed = int(re.fullmatch(rf"{api.DEFAULT_STYLE}-(\d+)\.mid", piece.name)[1])
     assert said.strip().endswith(f"wrote {piece.name}") and f"seed {seed}: 16 bars" in said
-    assert piece.read_bytes() == to_bytes(api.compose(seed=seed))  # another process, the same piece
+    assert piece.read_bytes() == to_bytes(api.express(api.compose(seed=seed)))  # another process, the same piece
 
 
 def test_an_error_in_the_command_is_a_line_and_no_traceback(process, tmp_path):
@@ -339,7 +391,7 @@ def test_training_without_torch_says_what_to_install(tmp_path):
 
 
 def test_what_would_be_passed_over_in_silence_is_said(compose, command, tmp_path):
-    with pytest.raises(BadOption, match="2 instruments are asked for, and the piece has 1 part"):
-        compose("tunes", bars=2, instruments=(73, 24))
+    with pytest.raises(BadOption, match=r"no option 'colour'; there are .*happiness"):
+        compose("tunes", bars=2, colour="red")
     code, _, said = command("compose", "--kind", "score", "-o", tmp_path / "a.mid")
     assert code == 2 and "--kind score is for pictures" in said

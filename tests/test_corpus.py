@@ -16,9 +16,11 @@ from music import score_of
 from partimento import cli, formats
 from partimento.corpus import Cache, CacheError, build_cache, prepare, prepared, scan
 from partimento.corpus.duplicates import fingerprint, likenesses
+from partimento.corpus.encode import replaced
 from partimento.corpus.split import Work, deal
 from partimento.corpus.workers import run_jobs
-from partimento.encodings import get_encoding
+from partimento.describe import describe
+from partimento.encodings import Unencodable, get_encoding
 from partimento.errors import BadOption, PartimentoError
 from partimento.score import Score, Tempo, Track, note_array
 from partimento.transform import transpose
@@ -321,16 +323,18 @@ def test_labels_give_style_and_moods(tmp_path):
     folder = small_corpus(tmp_path / "music", 4)
     table = tmp_path / "labels.csv"
     table.write_text(
-        "file,style,valence,arousal,complexity,mood\n"
-        "tune00.mid,waltz,7.5,3,0.25,calm\ntune01.mid,,11,x,,\nghost.mid,waltz,,,,\n"
+        "file,style,valence,arousal,complexity,density,mood\n"
+        "tune00.mid,waltz,7.5,3,0.25,0.9,calm\ntune01.mid,,11,x,,40 %,\nghost.mid,waltz,,,,,\n"
     )
     catalogue = scan(folder, labels=table, workers=0)
     first, second = catalogue.entries[:2]
     assert first.style == "waltz"
-    assert first.labels == {"style": "waltz", "valence": 7.5, "arousal": 3.0, "complexity": 0.25, "mood": "calm"}
+    said = {"valence": 7.5, "arousal": 3.0, "complexity": 0.25, "density": 0.9}
+    assert first.labels == {"style": "waltz", "mood": "calm", **said}
     assert second.style == "music" and second.labels == {}
     told = "\n".join(catalogue.remarks)
-    assert "valence '11'" in told and "arousal 'x'" in told and "there is no file 'ghost.mid'" in told
+    for said in ("valence '11'", "arousal 'x'", "density '40 %'", "there is no file 'ghost.mid'"):
+        assert said in told
     assert scan(folder, labels=table, styles_from="mood", workers=0).styles == ("calm", "music")
 
 
@@ -362,11 +366,35 @@ def test_a_cache_holds_every_piece_as_its_encoding_gives_it(tmp_path):
     assert sum(len(cache.of(side)) for side in ("train", "valid", "test")) == 12
     for piece in cache.pieces:
         rows = slice(piece.start, piece.start + piece.length)
-        expected = encoding.encode(prepared(formats.load(folder / Path(piece.name).name)), {"style": "folk"})
+        score = encoding.heard(prepared(formats.load(folder / Path(piece.name).name)))
+        expected = encoding.encode(score, {"style": "folk", "described": describe(score)})
         assert np.array_equal(cache.steps[rows], expected)
         assert np.array_equal(cache.times[rows], encoding.times(expected))
         assert (piece.low, piece.high) == encoding.transpositions(expected)
         assert piece.style == "folk" and piece.notes == len(tune(int(piece.name[-6:-4])))
+
+
+def test_instruments_may_be_exchanged_before_anything_is_learnt(tmp_path):
+    tracks = (Track("Voice", 68), Track("Piano", 0), Track("Drums", 128))
+    score = score_of("C5 half, E5 half", "C3 half, G3 half", "C2 half, C2 half", tracks=tracks)
+    assert [track.program for track in replaced(score, "68=52 0=19").tracks] == [52, 19, 128]
+    assert replaced(score, "").tracks == tracks and replaced(score, "5=6") == score
+    swapped = replaced(score, "68=0 0=68")
+    assert [track.program for track in swapped.tracks] == [0, 68, 128] and swapped.tracks[0].name == "Voice"
+    folder = small_corpus(tmp_path / "music" / "folk", 4)
+    catalogue = scan(folder.parent, workers=0)
+    entries = tuple(replace(entry, labels={"programs": "0=52"}) for entry in catalogue.entries)
+    encoding = get_encoding("notes", styles=("folk",))
+    catalogues = catalogue, replace(catalogue, entries=entries)
+    caches = [build_cache(one, encoding, tmp_path / "cache", workers=0) for one in catalogues]
+    programs = [set(cache.steps[:, encoding.columns["program"]].tolist()) for cache in caches]
+    assert programs == [{-1, 0, 32}, {-1, 52, 32}]
+
+
+@pytest.mark.parametrize("programs", ["68", "68=", "=52", "flute=1", "0=129", "0=-1", "0=1=2", "0:1"])
+def test_instruments_that_are_none_are_refused(programs):
+    with pytest.raises(Unencodable, match=r"wanted old=new, two of 0 to 128"):
+        replaced(score_of("C4 whole"), programs)
 
 
 def test_what_an_encoding_refuses_is_skipped_with_its_reason(tmp_path):
@@ -443,8 +471,11 @@ def test_a_changed_encoding_encodes_everything_again(tmp_path, monkeypatch):
 def test_the_code_version_knows_the_sources_that_make_steps():
     from partimento.corpus import build
 
-    sources = {path.name for path in build._sources(sys.modules["partimento.encodings.notes"])}
-    assert {"notes.py", "base.py", "transform.py", "score.py", "timing.py"} <= sources
+    files = build.source_files(get_encoding("notes"))
+    names = {path.name for path in files}
+    assert {"notes.py", "base.py", "_given.py", "_gaps.py", "transform.py", "score.py", "timing.py"} <= names
+    assert {"midi.py", "musicxml_read.py", "encode.py", "descriptors.py", "chords.py", "repetition.py"} <= names
+    assert all(path.exists() for path in files)
     assert build.code_version(get_encoding("notes")) != build.code_version(get_encoding("voices"))
 
 

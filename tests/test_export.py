@@ -12,11 +12,15 @@ import pytest
 import torch
 
 from partimento import api, model_file
-from partimento.encodings import get_encoding
+from partimento.encodings import Plan, get_encoding
 from partimento.errors import ModelError
 from partimento.models import get_family
 from partimento.models.transformer import CACHE_BLOCK
+from partimento.profile import scales_of
+from partimento.rules import FORBIDDEN, Rule
+from partimento.sampling import Sampling, sample
 from partimento.training import export
+from partimento.training.batches import Window, window_of
 
 pytest_plugins = ["tiny"]
 SIZE = {"width": 32, "layers": 2, "head_width": 16, "dropout": 0.0}
@@ -101,6 +105,74 @@ def test_the_graphs_compute_what_the_torch_model_does(family, options, steps, sk
     assert compared == (steps - skip) * 7
 
 
+class Counted:
+    """A model that counts how often it begins, and notes what it is told."""
+
+    def __init__(self, twin):
+        self.twin, self.encoding, self.told = twin, twin.encoding, []
+
+    def begin(self, size):
+        self.told.append([])
+        return self.twin.begin(size)
+
+    def advance(self, last, given, time, state):
+        self.told[-1].append((last.copy(), time.copy()))
+        return self.twin.advance(last, given, time, state)
+
+    def logits(self, field, hidden, chosen):
+        return self.twin.logits(field, hidden, chosen)
+
+
+class Brisk(Rule):
+    """No wait is longer than a quarter note, and the last bar is filled."""
+
+    fields = ("wait",)
+
+    def __call__(self, name, logits, stream, chosen) -> None:
+        logits[25:] = FORBIDDEN
+
+
+def composed(model, plans, seeds=(0, 1, 2)) -> list[list[list[int]]]:
+    """The rows of a piece for each plan."""
+    cursors = [model.encoding.cursor(plan) for plan in plans]
+    rngs = [np.random.default_rng(seed) for seed, _ in zip(seeds, plans, strict=False)]
+    rows: list[list[list[int]]] = [[] for _ in plans]
+    for n, row in sample(model, cursors, Sampling(), rngs, [Brisk()]):
+        rows[n].append(row.tolist())
+    return rows
+
+
+def test_a_piece_far_longer_than_the_context_is_composed_to_its_end_from_its_latest_music():
+    context, plan = 32, Plan(bars=24, programs=(0, 40, 73))
+    twin = exported(built("transformer", heads=2, context=context))
+    model = Counted(twin)
+    (rows,) = composed(model, [plan])
+    columns = twin.encoding.columns
+    assert len(rows) > 120 and rows[-1][columns["wait"]] == 385
+    assert len(model.told) > 5 and all(len(told) <= context for told in model.told)
+    assert composed(twin, [plan]) == [rows]
+    for told in model.told[1:]:  # three instruments, a row before the music, the latest half of a context
+        heard = np.array([last[0] for last, _ in told])
+        music = heard[4:, columns["pitch"]].tolist()
+        assert heard[:3, columns["role"]].tolist() == [4, 4, 4] and heard[3, columns["pitch"]] == -1
+        assert heard[4, columns["wait"]] == heard[4, columns["place"]] - 1
+        where = [n for n in range(len(rows)) if [row[columns["pitch"]] for row in rows[n : n + len(music)]] == music]
+        assert len(music) >= context // 2 and where
+        times = np.array([time[0] for _, time in told])
+        assert (times[:4] == times[4] - heard[4, columns["wait"]]).all() and (np.diff(times[4:]) >= 0).all()
+
+
+def test_a_piece_that_begins_anew_does_not_hear_of_those_beside_it_that_are_over():
+    twin = exported(built("transformer", heads=2, context=32))
+    plans = [Plan(bars=bars, programs=(0, 40)) for bars in (16, 7, 3)]
+    model, alone = Counted(twin), Counted(twin)
+    beside = composed(model, plans)
+    assert len(beside[0]) - 32 > len(beside[1]) > len(beside[2]) + 16
+    assert composed(alone, plans[:1]) == beside[:1]
+    told = [[[(rows[0].tolist(), time[0]) for rows, time in steps] for steps in one.told] for one in (model, alone)]
+    assert len(told[0]) > 5 and told[0] == told[1]
+
+
 def test_voices_are_exported_too():
     model = built("transformer", "voices", **TRANSFORMER)
     rows = random_rows(get_encoding("voices"), 2, 6)
@@ -123,7 +195,8 @@ def test_a_piece_is_composed_alike_alone_and_beside_others():
 def test_int8_stays_near_the_weights_that_were_trained(tiny):
     model, twin = export.load_composer(tiny.model).eval(), model_file.load(tiny.model)
     piece = tiny.music.of("train")[0]
-    rows = np.array(tiny.music.steps[piece.start : piece.start + piece.length - 1], dtype=np.int64)[None]
+    window, scales = Window(piece.start, piece.length - 2, 0, piece.style), scales_of(tiny.music, twin.encoding)
+    rows = window_of(tiny.music, twin.encoding, window, scales)[0].astype(np.int64)[None]
     pairs = list(side_by_side(model, twin, rows))
     for place in range(7):  # hidden, then six fields
         wanted, found = (np.concatenate([pair[n][0] for pair in pairs[place::7]]) for n in range(2))

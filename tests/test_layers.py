@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "partimento"
 LEVELS = {
     0: ("errors", "machine", "registry"),
-    1: ("score", "timing", "theory", "transform", "instruments"),
+    1: ("score", "timing", "theory", "lines", "transform", "arrange", "expression", "instruments"),
     2: ("formats", "encodings", "describe"),
-    3: ("corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile", "composing"),
+    3: ("corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile", "composing", "asking", "frames", "editing", "steering", "recipes", "outlines"),
     4: ("models",),
     5: ("training",),
     6: ("api", "cards", "presets", "styles"),
@@ -214,6 +214,13 @@ def run_python(code: str) -> str:
 
 def test_importing_partimento_loads_nothing_heavy():
     assert run_python(f"import sys, partimento; print(*[n for n in {HEAVY} if n in sys.modules])") == ""
+
+
+def test_a_public_name_is_what_it_says_even_where_a_room_has_the_same():
+    code = "import partimento, types\nfrom partimento.describe import Bars\nimport partimento.corpus\nprint({})"
+    found = "*[n for n in partimento.__all__ if isinstance(getattr(partimento, n), types.ModuleType)]"
+    assert run_python(code.format(found)) == ""
+    assert run_python(code.format("partimento.describe.__name__, Bars.__name__")) == "describe Bars"
 
 
 def test_every_room_but_the_learning_ones_works_without_torch():

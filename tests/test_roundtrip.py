@@ -183,3 +183,44 @@ def test_notes_a_little_off_the_grid_are_set_right_and_far_off_ones_refused():
         else:
             with pytest.raises(Unencodable, match="off the 24 ticks"):
                 get_encoding("notes").encode(score)
+
+
+def test_with_snap_a_few_times_are_moved_to_the_grid_and_notes_that_are_too_long_are_ended():
+    fine = score_of("C4 quarter, D4 quarter, E4 half, F4 whole, G4 whole, C5 whole", metres=(Metre(0, 4, 4),))
+    notes = fine.notes.copy()
+    for name in ("onset", "duration"):
+        notes[name] *= 20
+    notes["onset"][1] += 9
+    notes["duration"][-1] = 20 * 400
+    score = replace(fine, notes=notes, ticks_per_beat=480)
+    for snap in (0.0, 0.1):  # three of twelve times are off: a beginning and its end, and an end too late
+        with pytest.raises(Unencodable, match="off the 24 ticks"):
+            get_encoding("notes", snap=snap).encode(score)
+    encoding = get_encoding("notes", snap=0.25)
+    back = encoding.decode(encoding.encode(score))
+    assert back.notes["onset"].tolist() == fine.notes["onset"].tolist()
+    assert back.notes["duration"].tolist() == [24, 24, 48, 96, 96, 384]
+    notes["onset"][1] -= 9
+    held = score.with_notes(notes)
+    with pytest.raises(Unencodable, match="400 ticks of 384"):
+        get_encoding("notes").encode(held)
+    assert get_encoding("notes", snap=0.1).decode(encoding.encode(held)).end == 288 + 384
+
+
+def test_a_melody_keeps_its_place_in_the_bar_where_others_begin_before_it():
+    score = score_of("rest half, E5 quarter, D5 quarter, C5 whole", "C3 whole, C3 whole", metres=(Metre(0, 4, 4),))
+    encoding = get_encoding("notes", melody_only=True)
+    steps = encoding.encode(score)
+    assert steps[1:-1, encoding.columns["place"]].tolist() == [49, 73, 1]
+    assert encoding.decode(steps).upbeat == 48 and encoding.heard(encoding.heard(score)) == encoding.heard(score)
+
+
+@pytest.mark.parametrize("name", encoding_names())
+def test_what_is_heard_of_what_is_heard_is_the_same(name):
+    encoding = get_encoding(name)
+    words = "rest whole, rest quarter, C4 quarter, D4 half, E4 whole"
+    for upbeat in (0, BEAT):
+        late = score_of(words, metres=(Metre(0, 4, 4),), upbeat=upbeat)
+        heard = encoding.heard(late)
+        assert heard.notes["onset"][0] == 0 and encoding.heard(heard) == heard
+        assert np.array_equal(encoding.encode(late), encoding.encode(heard))

@@ -13,7 +13,7 @@ from partimento.composing import Request
 from partimento.encodings import Plan, get_encoding
 from partimento.errors import BadOption
 from partimento.rules import FORBIDDEN, VOICE_PITCH, InKey, InRange, NoStutter, Rule, Stream
-from partimento.sampling import Sampling, draw, sample
+from partimento.sampling import Reading, Sampling, draw, sample
 from partimento.score import DRUM_PROGRAM
 
 pytest_plugins = ["tiny"]
@@ -187,6 +187,100 @@ def test_a_candidate_is_the_piece_that_it_would_be_alone(tiny):
 def test_a_request_out_of_range_is_refused(tiny, changes):
     with pytest.raises(BadOption):
         composed(tiny, **changes)
+
+
+# --- several readings
+
+
+class Attentive(Level):
+    """A model that likes the pitches 60, 62 and 64, each as much as `tastes` say for the class told of `field`."""
+
+    def __init__(self, field: str, tastes: dict[int, tuple[float, float, float]]):
+        super().__init__("notes")
+        self.column, self.tastes, self.heard = self.encoding.columns[field], tastes, []
+
+    def advance(self, last, given, time, state):
+        self.heard.append((last.copy(), time.copy()))
+        return last[:, [self.column]].astype(float)
+
+    def logits(self, field, hidden, chosen):
+        found = np.zeros((len(hidden), self.sizes[field]))
+        if field == "pitch":
+            told = chosen[:, self.column]
+            assert (hidden[:, 0] == told).all()  # what went before is read alike
+            found -= 9.0
+            found[:, [60, 62, 64]] = [self.tastes[int(one)] for one in told]
+        return found
+
+
+def read(model, plan: Plan, readings, temperature: float = 0.0, seed: int = 0) -> list[list[int]]:
+    """Rows of a piece by a model that is told what is asked in several ways."""
+    cursor, rng = model.encoding.cursor(plan), np.random.default_rng(seed)
+    options = Sampling(**PURE, temperatures={"pitch": temperature})
+    return [row.tolist() for _, row in sample(model, [cursor], options, [rng], readings=readings)]
+
+
+def first_pitch(model, rows) -> int:
+    """What is liked best while nothing sounds yet."""
+    return rows[1][model.encoding.columns["pitch"]]
+
+
+HAPPY = Plan(bars=3, controls={"valence": 10}, programs=(73,))
+TASTES = {10: (2.0, 1.9, 0.0), 0: (2.0, 0.0, 0.0)}  # told to be happy, 62 is liked, and not otherwise
+
+
+@pytest.mark.parametrize(
+    ("strength", "liked"),
+    [(0.0, 60), (0.04, 60), (0.06, 62), (1.0, 62)],  # (1 + g) 1.9 - g 0 passes (1 + g) 2 - g 2 at 1/19
+)
+def test_guidance_goes_from_what_is_told_away_from_what_is_not(strength, liked):
+    model = Attentive("valence", TASTES)
+    readings = [Reading(1 + strength), Reading(-strength, {"valence": 0})]
+    assert first_pitch(model, read(model, HAPPY, readings)) == liked
+
+
+def test_guidance_of_nothing_is_no_guidance_to_the_bit():
+    tastes = {10: (1.1, 0.3, 0.7), 0: (0.2, 2.5, -1.0)}
+    alone, none, some = (
+        [read(Attentive("valence", tastes), HAPPY, readings, 1.0, seed) for seed in range(8)]
+        for readings in (
+            [Reading()],
+            [Reading(1.0), Reading(-0.0, {"valence": 0})],
+            [Reading(1.5), Reading(-0.5, {"valence": 0})],
+        )
+    )
+    assert none == alone != some
+
+
+def test_between_two_styles_is_what_both_can_live_with():
+    model = Attentive("style", {1: (2.0, 1.5, -9.0), 2: (-9.0, 1.5, 2.0)})
+    styles = [{"style": 1}, {"style": 2}]
+    for weights, liked in (((1.0, 0.0), 60), ((0.5, 0.5), 62), ((0.0, 1.0), 64), ((0.96, 0.04), 60)):
+        readings = [Reading(weight, told) for weight, told in zip(weights, styles, strict=True)]
+        assert first_pitch(model, read(model, Plan(bars=2, programs=(73,)), readings)) == liked
+    assert {int(last[0, model.column]) for last, _ in model.heard} == {1}  # each reading is told its own throughout
+    assert {int(last[1, model.column]) for last, _ in model.heard} == {2}
+
+
+def test_what_is_read_otherwise_is_not_composed_otherwise():
+    model = Attentive("valence", TASTES)
+    rows = read(model, HAPPY, [Reading(0.5), Reading(0.5, {"valence": 0, "no such field": 3})])
+    assert {row[model.column] for row in rows[:-1]} == {10}
+
+
+# --- what is told before the first step
+
+
+def test_instruments_are_told_before_the_music_and_each_row_at_its_time():
+    model = Attentive("valence", {0: (1.0, 1.0, 1.0)})
+    columns = model.encoding.columns
+    rows = read(model, Plan(bars=2, programs=(0, 73), upbeat=24), [Reading()], 1.0)
+    told = [last[0] for last, _ in model.heard]
+    assert [row[columns["role"]] for row in told[:3]] == [4, 4, 1]
+    assert [row[columns["program"]] for row in told[:3]] == [0, 73, -1]
+    assert [row.tolist() for row in told[2:]] == rows[:-1]
+    wanted = model.encoding.times(np.array(rows))[:-1]
+    assert [int(time[0]) for _, time in model.heard] == [0, 0, *wanted]
 
 
 # --- rules

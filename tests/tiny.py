@@ -6,7 +6,6 @@ A test module says `pytest_plugins = ["tiny"]` and asks for the fixtures by name
 from __future__ import annotations
 
 import os
-import random
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -15,42 +14,11 @@ from pathlib import Path
 import pytest
 
 from partimento import api, cli, formats
-from partimento.score import TICKS_PER_BEAT, Key, Metre, Score, Tempo, Track, note_array
 from partimento.training.loop import TrainingPlan
+from tunes import duet, tune
 
-MAJOR = (0, 2, 4, 5, 7, 9, 11)
-# bars of 4/4: steps above the tonic with their lengths in eighths
-FORMULAS = (
-    ((0, 2), (1, 2), (2, 2), (0, 2)),
-    ((4, 1), (3, 1), (2, 1), (1, 1), (0, 4)),
-    ((2, 3), (3, 1), (4, 2), (2, 2)),
-    ((4, 2), (5, 1), (4, 1), (3, 2), (2, 2)),
-    ((7, 2), (5, 2), (4, 1), (3, 1), (2, 2)),
-    ((1, 1), (2, 1), (3, 1), (1, 1), (4, 2), (4, 2)),
-    ((5, 1), (7, 1), (6, 1), (5, 1), (4, 3), (2, 1)),
-    ((2, 1), (0, 1), (2, 1), (4, 1), (7, 4)),
-)
-CADENCE = ((1, 2), (6, 2), (0, 4))
-TONICS = (0, 7, 2, 5, 9, 10, 4, 3, 0, 7, 2, 5)
-BARS = 8
 SIZE = {"width": 16, "layers": 1, "heads": 2, "head_width": 16, "context": 256}
 PLAN = {"batch": 4, "window": 48, "evaluations": 4, "save_seconds": 1e9}  # of a run that nothing interrupts
-
-
-def tune(number: int) -> Score:
-    """Eight bars in a major key: seven formulas, drawn by the tune's number, and a cadence."""
-    chance, tonic, rows, now = random.Random(number), 60 + TONICS[number % len(TONICS)], [], 0
-    bars = [chance.choice(FORMULAS) for _ in range(BARS - 1)] + [CADENCE]
-    for bar in bars:
-        for degree, eighths in bar:
-            octave, step = divmod(degree, len(MAJOR))
-            length = eighths * TICKS_PER_BEAT // 2
-            rows.append((now, length, tonic + 12 * octave + MAJOR[step], 72 + 8 * (now % 96 == 0), 0))
-            now += length
-    return Score(
-        note_array(rows), (Track("Tune", 0),), tempos=(Tempo(0, 100.0 + number),), metres=(Metre(0, 4, 4),),
-        keys=(Key(0, tonic % 12),),
-    )  # fmt: skip
 
 
 def write_tunes(folder: Path, numbers=range(12)) -> Path:
@@ -66,6 +34,15 @@ class Tiny:
 
     root: Path
     made: dict = field(default_factory=dict)
+
+    @property
+    def duets(self) -> Path:
+        folder = self.root / "duets"
+        if not folder.exists():
+            folder.mkdir()
+            for number in range(12):
+                formats.save(duet(number), folder / f"duet{number:02}.mid")
+        return folder
 
     @property
     def tunes(self) -> Path:
@@ -95,6 +72,15 @@ class Tiny:
         path = self.root / "tiny.partimento"
         if not path.exists():
             for _ in api.train(self.request(path, steps=40)):
+                pass
+        return path
+
+    @property
+    def pair(self) -> Path:
+        """A model of two styles: "tunes" in one part, "duets" in two."""
+        path = self.root / "pair.partimento"
+        if not path.exists():
+            for _ in api.train(self.request(path, steps=40, folders=(self.tunes, self.duets))):
                 pass
         return path
 

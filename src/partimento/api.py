@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import composing, model_file, styles, theory, timing
+from . import composing, editing, model_file, recipes, styles, theory, timing
+from .asking import CONTROLS, check, parse_curve, parse_mix, values_of
 from .cards import card_text
 from .composing import Candidate
 from .corpus import Cache, build_cache, scan
+from .describe import parse_chords
 from .encodings import get_encoding
 from .errors import BadOption, MissingExtra, ModelError, UnknownName
+from .expression import perform
 from .model_file import Model
+from .recipes import Recipe, fingerprint
 from .sampling import Sampling
 from .score import Score
 
@@ -25,7 +29,6 @@ if TYPE_CHECKING:
 
 DEFAULT_STYLE = "chorale"
 TRAINING_NEEDS = ("torch", "onnx", "safetensors")
-VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class TrainingRequest:
     work: Path | None = None  # where the run and the cache live; default: beside the output
     workers: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    programs: Mapping[str, str] = field(default_factory=dict)  # style -> "68=52": program 52 plays what 68 did
     start: Path | None = None  # a model file to go on from; its family, options and encoding are taken over
     command: str = ""  # as it was typed, for the model card
 
@@ -55,10 +59,17 @@ class TrainingRequest:
 def prepare(request: TrainingRequest, progress=None) -> Cache:
     """Scan the request's folders and open, or build, the cache of their steps."""
     catalogue = scan(request.folders, labels=request.labels, workers=request.workers, progress=progress)
-    entries = tuple(replace(entry, style=request.styles.get(entry.style, entry.style)) for entry in catalogue.entries)
-    catalogue = replace(catalogue, entries=entries)
+    catalogue = replace(catalogue, entries=tuple(_named(entry, request) for entry in catalogue.entries))
     encoding = _encoding(request, catalogue.styles)
     return build_cache(catalogue, encoding, request.work_folder / "cache", workers=request.workers, progress=progress)
+
+
+def _named(entry, request: TrainingRequest):
+    """An entry of a catalogue with the style and the instruments that are asked for."""
+    style = request.styles.get(entry.style, entry.style)
+    programs = request.programs.get(style)
+    labels = {**entry.labels, "programs": programs} if programs else entry.labels
+    return replace(entry, style=style, labels=labels)
 
 
 def _encoding(request: TrainingRequest, found: Sequence[str]):
@@ -113,72 +124,220 @@ def _plan(kind, request: TrainingRequest):
     return kind(family=family, minutes=request.minutes, steps=request.steps, options=chosen, start=start, **own)
 
 
-def compose(
-    style: str | None = None,
-    *,
-    model: Path | str | None = None,
-    bars: int | None = None,
-    seconds: float | None = None,
-    key: str | tuple[int, str] | None = None,
-    tempo: float | None = None,
-    metre: str | tuple[int, int] | None = None,
-    instruments: Sequence[int] | None = None,
-    seed: int = 0,
-    candidates: int = 4,
-    sampling: Sampling | None = None,
-) -> Score:
-    """Compose a piece: the most typical of `candidates`, of exactly `bars` bars (default 16) or `seconds`.
+def compose(style: str | None = None, *, model: Path | str | None = None, **asked) -> Score:
+    """Compose a piece: the best of `candidates` (default 4), of exactly `bars` (default 16), `seconds` or `sixteenths`.
 
-    `style` is a shipped style (default "chorale") or one of the model file `model`; `key` is written "D minor",
-    `metre` "3/4", `tempo` in quarter notes a minute. The same arguments and seed give the same piece.
+    `style` is a shipped style (default "chorale"), one of the model file `model`, or a mix: "chorale:0.7,motet:0.3".
+    Also `key` ("D minor"), `metre` ("3/4"), `tempo` (quarter notes a minute), `instruments` (programs), `chords`
+    ("Dm G7 | C"); `happiness` and `excitement` (1-10), `complexity` and `density` (0-1), each a number or a curve
+    ("2->9", "1:2,8:9"); `axes` (those of the model), `guidance`, `ending`, `form`, `sampling`, `seed`. The same
+    arguments give the same piece.
     """
-    return compose_candidates(
-        style, model=model, bars=bars, seconds=seconds, key=key, tempo=tempo, metre=metre, instruments=instruments,
-        seed=seed, candidates=candidates, sampling=sampling,
-    )[0].score  # fmt: skip
+    return compose_candidates(style, model=model, **asked)[0].score
 
 
 def compose_candidates(style: str | None = None, *, model: Path | str | None = None, **asked) -> list[Candidate]:
-    """All candidates that `compose` chooses from, the most typical of the style first; the same arguments."""
-    path = Path(model) if model else styles.find(style or DEFAULT_STYLE)
+    """All candidates that `compose` chooses from, the best first; the same arguments."""
+    path, loaded, request = _asked(style, model, asked)
+    recipe = Recipe("compose", _digest_of(path), request)
+    found = composing.compose(loaded, request)
+    return [replace(one, score=_signed(one.score, recipe, rank)) for rank, one in enumerate(found)]
+
+
+def continue_(
+    score: Score, where: str | int = "end", *, style: str | None = None, model: Path | str | None = None, **asked
+) -> list[Candidate]:
+    """`score` with new bars behind its end, before its "start" or behind a bar (its number), the best first.
+
+    `bars` (default 8) or `seconds` say how many; `ending=False` leaves the piece open. Key, tempo, metre and
+    instruments are those of the score. Otherwise as `compose`: curves and chords count from the first new bar.
+    """
+    return _edited(score, "continue", {"where": where}, style, model, asked)
+
+
+def infill(
+    score: Score, bars: tuple[int, int], *, tracks: Sequence[int] = (), style: str | None = None,
+    model: Path | str | None = None, **asked,
+) -> list[Candidate]:  # fmt: skip
+    """`score` with `bars` (first, last, from 1) composed anew in `tracks` (from 1; none: all), the best first.
+
+    All that stands around them stays to the tick. Otherwise as `compose`: curves and chords count from the first of
+    these bars.
+    """
+    return _edited(score, "infill", {"where": list(bars), "tracks": list(tracks)}, style, model, asked)
+
+
+def harmonize(score: Score, *, style: str | None = None, model: Path | str | None = None, **asked) -> list[Candidate]:
+    """A melody, the one track of `score`, with the other parts of a style beside it, the best first.
+
+    `instruments` (programs) play what is added; `ending=False` leaves the piece open. Otherwise as `compose`.
+    """
+    return _edited(score, "harmonize", {}, style, model, asked)
+
+
+def vary(
+    score: Score, amount: float = 0.3, *, style: str | None = None, model: Path | str | None = None, **asked
+) -> list[Candidate]:
+    """`score` with a share `amount` (0-1) of its bars composed anew, the best first; `bars_to_vary` says which."""
+    return _edited(score, "vary", {"amount": amount}, style, model, asked)
+
+
+bars_to_vary, BARS = editing.bars_to_vary, editing.BARS
+
+
+def _edited(score: Score, verb: str, made: dict, style, model, asked: dict) -> list[Candidate]:
+    """What `verb` makes of a score, the candidates with their recipes."""
+    path, loaded, request = _asked(style, model, asked, obedient=True)
+    found = EDITS[verb](loaded, score, request, **made)
+    recipe = Recipe(verb, _digest_of(path), request, made=made, source=fingerprint(score))
+    return [replace(one, score=_signed(one.score, recipe, rank)) for rank, one in enumerate(found)]
+
+
+EDITS: dict[str, Callable[..., list[Candidate]]] = {
+    "continue": editing.continued, "infill": editing.infilled, "harmonize": editing.harmonised, "vary": editing.varied,
+}  # fmt: skip
+
+
+def reproduce(recipe: Mapping[str, Any], score: Score | None = None, model: Path | str | None = None) -> Score:
+    """The piece of a recipe again; `score` is the music that it was composed into, where there was any.
+
+    Raises `ModelError` where the model that composed it is neither `model` nor shipped, `BadOption` where the recipe
+    is not one that this version writes or `score` is not the music.
+    """
+    known = recipes.read(recipe)
+    loaded = _loaded(_with_digest(known, model))
+    _check_styles(loaded, known.request, known.model)
+    if known.verb == "compose":
+        found = composing.compose(loaded, known.request)
+    elif score is None or fingerprint(score) != known.source:
+        given = "is not that music" if score else "is missing"
+        raise BadOption(
+            f"the piece was made by `partimento {known.verb}` from other music, which {given}; name its file: --input"
+        )
+    else:
+        found = EDITS[known.verb](loaded, score, known.request, **known.made)
+    again = _signed(found[known.rank].score, known, known.rank)
+    return express(again) if known.expression else again
+
+
+def express(score: Score) -> Score:
+    """The score as it is to be played: dynamics and tempo by rule, as loud and lively as its recipe asks for.
+
+    What is expressive already is kept. Excitement shapes a piece composed from nothing alone: other music has a
+    loudness of its own.
+    """
+    try:
+        known, excitement = recipes.read(score.recipe), None
+    except BadOption:  # none, or somebody else's
+        return perform(score)
+    if known.verb == "compose" and known.request.excitement is not None:
+        excitement = values_of(known.request.excitement, len(timing.Clock(score).bars))
+    return replace(perform(score, excitement=excitement), recipe=replace(known, expression=True).as_dict())
+
+
+def _with_digest(recipe: Recipe, model: Path | str | None) -> Path:
+    """The model file that a recipe names: `model`, or a shipped one."""
+    shipped = {path for style in styles.shipped() for path in styles.models(style)}
+    for path in [Path(model)] if model else sorted(shipped):
+        if _digest_of(path) == recipe.model:
+            return path
+    where = f"{model} is another one" if model else "no shipped model is it"
+    raise ModelError(
+        f"the piece was composed in the style {recipe.request.style!r} by the model {recipe.model}, and {where}; name "
+        "its file: --model"
+    )
+
+
+def _is_demanding(mix: Sequence, asked: Mapping[str, Any]) -> bool:
+    """Whether something is asked for that only a model can do which has learnt it."""
+    controlled = any(asked.get(name) is not None for name in CONTROLS)
+    return bool(mix or asked.get("chords") or asked.get("axes") or controlled)
+
+
+def _asked(
+    style: str | None, model: Path | str | None, asked: dict, obedient: bool = False
+) -> tuple[Path, Model, composing.Request]:
+    """The model file, the model and the request of a call; `obedient` where music is composed into."""
+    mix = parse_mix(style) if style and (":" in style or "," in style) else ()
+    if mix:
+        style = max(mix, key=lambda pair: pair[1])[0]
+    path = Path(model) if model else styles.find(style or DEFAULT_STYLE, obedient or _is_demanding(mix, asked))
     loaded = _loaded(path)
     known = list(loaded.info.get("styles") or ())
     if not known:
         raise ModelError(f"{path}: says of no style what it is like; train it again")
     if style is None:
         style = DEFAULT_STYLE if DEFAULT_STYLE in known else known[0]
-    if style not in known:
-        raise UnknownName(f"no style {style!r} in {path.name}; there are {', '.join(known)}")
-    request = _request(style, **asked)
-    found = composing.compose(loaded, request)
-    return [replace(one, score=_signed(one.score, path, request, n)) for n, one in enumerate(found)]
+    request = _request(style, mix=mix if len(mix) > 1 else (), **asked)
+    _check_styles(loaded, request, path.name)
+    return path, loaded, request
 
 
-def _request(style, key=None, metre=None, instruments=None, sampling=None, **rest) -> composing.Request:
+def _check_styles(model: Model, request: composing.Request, name: str) -> None:
+    known = list(model.info.get("styles") or ())
+    for style in (request.style, *(style for style, _ in request.mix)):
+        if style not in known:
+            raise UnknownName(f"no style {style!r} in {name}; there are {', '.join(known)}")
+
+
+def _request(style, key=None, metre=None, instruments=None, sampling=None, chords=None, **rest) -> composing.Request:
     if isinstance(key, str):
         parsed = theory.parse_key(key)
         key = (parsed.tonic, parsed.mode)
-    if isinstance(metre, str):
-        metre = timing.parse_metre(metre)
-    programs = tuple(instruments or ())
-    return composing.Request(style, key=key, metre=metre, programs=programs, sampling=sampling or Sampling(), **rest)
+    if metre is not None:
+        metre = timing.parse_metre(metre if isinstance(metre, str) else "/".join(map(str, metre)))
+    if isinstance(chords, str):
+        chords = parse_chords(chords)
+    for name in CONTROLS:
+        if isinstance(rest.get(name), str):
+            rest[name] = parse_curve(rest[name])
+    known = [entry.name for entry in fields(composing.Request)]
+    for name in rest:
+        if name not in known:
+            raise BadOption(f"no option {name!r}; there are {', '.join(known)}")
+    return composing.Request(
+        style, key=key, metre=metre, programs=tuple(instruments or ()), sampling=sampling or Sampling(),
+        chords=chords or (), **rest,
+    )  # fmt: skip
 
 
-def _signed(score: Score, path: Path, request: composing.Request, rank: int) -> Score:
-    """The score with its title and the recipe that made it."""
-    asked = {name: value for name, value in asdict(request).items() if value not in (None, {}, ())}
-    recipe = {"model": _digest(path), "partimento": VERSION, "rank": rank, **asked}
-    return replace(score, title=f"{request.style.capitalize()} no. {request.seed}", recipe=recipe)
+def check_curve(name: str, text: str) -> None:
+    """Raise `BadOption` where `text` is no number and no curve, or leaves the range of the control `name`."""
+    check(_request("", **{name: text}))
+
+
+def _signed(score: Score, recipe: Recipe, rank: int) -> Score:
+    """A score with the recipe that makes it again; a new piece gets a title."""
+    new = f"{recipe.request.style.capitalize()} no. {recipe.request.seed}" if recipe.verb == "compose" else ""
+    return replace(score, title=score.title or new, recipe=replace(recipe, rank=rank, expression=False).as_dict())
+
+
+def _loaded(path: Path) -> Model:
+    return _loaded_at(path, _stamp(path))
+
+
+def _digest_of(path: Path) -> str:
+    """The first twelve hexadecimal digits of a model file's SHA-256; raises `ModelError` where there is none."""
+    model_file.read_info(path)
+    return _digest_at(path, _stamp(path))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when the file does: a model that is trained again is read again."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)  # reading it says what is wrong
+    return found.st_mtime_ns, found.st_size
 
 
 @cache
-def _loaded(path: Path) -> Model:
+def _loaded_at(path: Path, stamp: tuple[int, int]) -> Model:
     return model_file.load(path)
 
 
 @cache
-def _digest(path: Path) -> str:
-    """The first twelve hexadecimal digits of a model file's SHA-256."""
+def _digest_at(path: Path, stamp: tuple[int, int]) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,6 +12,17 @@ from typing import Any
 from . import styles
 
 HEARD = styles.FOLDER / "heard.toml"
+CONTROLS = styles.FOLDER / "controls.json"  # written by benchmarks/controls.py --card
+LISTENING = styles.FOLDER / "listening.json"  # written by benchmarks/listen.py --card
+MET = {
+    "length": "bars",
+    "key": "key",
+    "metre": "metre",
+    "instruments": "instruments",
+    "roots": "chord roots",
+    "triads": "triads",
+}
+MOST_NAMED = 8  # measures that fall out, named in a card
 
 
 def card_text(path: Path, info: Mapping[str, Any]) -> str:
@@ -31,7 +44,9 @@ def card_text(path: Path, info: Mapping[str, Any]) -> str:
         "",
         *_nats(card["nats"]),
         "",
-        *_heard(info["styles"]),
+        *_controls(path, info["styles"]),
+        *_listening(path, info["styles"]),
+        *_heard(path, info["styles"]),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -79,11 +94,97 @@ def _nats(nats: Mapping[str, Any]) -> Iterator[str]:
             yield f"- {name}: {value}"
 
 
-def _heard(names: Iterable[str]) -> Iterator[str]:
+def _measured(source: Path, path: Path, names: Iterable[str]) -> tuple[dict[str, Any], str]:
+    """What was measured of some of the styles, and a sentence on how."""
+    known = json.loads(source.read_text("utf-8")).get(path.name, {}) if source.exists() else {}
+    found = {name: known[name] for name in names if name in known}
+    commands = dict.fromkeys(f"`{one['command']}`, {one['machine']}, {one['date']}" for one in found.values())
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12] if found else ""
+    others = [name for name, one in found.items() if one["model"] != digest]
+    older = f"; of an earlier state of this model: {', '.join(others)}" if others else ""
+    return found, "; ".join(commands) + older
+
+
+def _controls(path: Path, names: Iterable[str]) -> Iterator[str]:
+    """How well each control is obeyed, style by style, and which fall short of their goals."""
+    found, source = _measured(CONTROLS, path, names)
+    if not found:
+        return
+    controls = list(dict.fromkeys(name for one in found.values() for name in one["controls"]))
+    met = [name for name in MET if any(name in one["accuracy"] for one in found.values())]
+    yield "**Controls**: rank correlation of what is asked with what is measured on the notes, its 95 % interval, the"
+    yield "mean error in the control's own units, the share of pieces that go the way of a line that rises or falls;"
+    yield f"then the share of pieces (chords: of beats) that are as asked. {source}."
+    yield ""
+    yield f"| style (pieces a control) | {' | '.join([*controls, *(MET[name] for name in met)])} |"
+    yield "|---" * (1 + len(controls) + len(met)) + "|"
+    for style, one in found.items():
+        cells = [_obeyed(one["controls"].get(name), one["curves"].get(name)) for name in controls]
+        cells += [f"{100 * one['accuracy'][name][0]:.0f} %" if name in one["accuracy"] else "" for name in met]
+        pieces = max((control["pieces"] for control in one["controls"].values()), default=0)
+        yield f"| {style} ({pieces}) | {' | '.join(cells)} |"
+    yield ""
+    yield f"Falls short of its goal: {'; '.join(_short(found)) or 'nothing'}."
+    yield ""
+
+
+def _obeyed(one: Mapping[str, Any] | None, curve: Mapping[str, Any] | None) -> str:
+    if one is None or None in (one["spearman"], *one["interval"]):  # nothing to correlate
+        return ""
+    low, high = one["interval"]
+    way = f", lines {100 * curve['notes']['right_way'][0]:.0f} %" if curve else ""
+    return f"{one['spearman']:.2f} [{low:.2f}, {high:.2f}], error {one['error']:.2g}{way}"
+
+
+def _short(found: Mapping[str, Any]) -> Iterator[str]:
+    """Controls whose correlation is below its goal, with the styles."""
+    goals = {name: control["goal"] for one in found.values() for name, control in one["controls"].items()}
+    for name, goal in goals.items():
+        lacking = [
+            style
+            for style, one in found.items()
+            if name in one["controls"] and (one["controls"][name]["spearman"] or 0) < goal
+        ]
+        if lacking:
+            yield f"{name} ({goal}) in {', '.join(lacking)}"
+
+
+def _listening(path: Path, names: Iterable[str]) -> Iterator[str]:
+    """How composed pieces stand beside real ones, style by style, and what falls out."""
+    found, source = _measured(LISTENING, path, names)
+    if not found:
+        return
+    yield "**Beside real pieces** that were not trained on, by the measures of [listening](listening.md); in brackets"
+    yield f"how real pieces (valid) stand beside real ones (test). {source}."
+    yield ""
+    yield "| style | pieces, real | medians inside real quartiles | figures beyond 99 % of real | medians outside |"
+    yield "|---|---|---|---|---|"
+    for style, one in found.items():
+        control = one.get("control") or {}
+        inside = f" ({control['inside']} of {control['measures']})" if control else ""
+        beyond = f" ({100 * control['beyond']:.1f} %)" if control else ""
+        yield (
+            f"| {style} | {one['pieces']}, {one['real']} | {one['inside']} of {one['measures']}{inside} | "
+            f"{100 * one['beyond']:.1f} %{beyond} | {_outside(one['falls_out'])} |"
+        )
+    yield ""
+
+
+def _outside(measures: list) -> str:
+    """The measures that fall out, those beyond the first few counted."""
+    named = [f"`{name}` {side}" for name, side in measures[:MOST_NAMED]]
+    more = len(measures) - len(named)
+    return ", ".join([*named, *([f"{more} more"] if more else [])]) or "none"
+
+
+def _heard(path: Path, names: Iterable[str]) -> Iterator[str]:
+    """What was heard in a style: the table of this model's own, or that of the style where this model is its first."""
     heard = tomllib.loads(HEARD.read_text("utf-8"))
     for style in names:
-        if style in heard:
-            yield f"**Heard** in `{style}`: {heard[style]['heard'].strip()}"
+        is_first = styles.shipped().get(style, path) == path
+        said = heard.get(path.name, {}).get(style) or (heard.get(style) if is_first else None)
+        if said:
+            yield f"**Heard** in `{style}`: {said['heard'].strip()}"
             yield ""
 
 

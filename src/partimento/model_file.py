@@ -94,6 +94,11 @@ class KeyValues:
         self.shape = (size, spec["heads"], spec["head"])
         self.values = [self._room(n, min(CACHE_BLOCK, self.context)) for n in range(2 * spec["layers"])]
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the next step takes the slot of an older one."""
+        return self.at >= self.context
+
     def _room(self, n: int, capacity: int) -> np.ndarray:
         size, heads, head = self.shape
         return np.zeros((size, heads, capacity, head) if n % 2 else (size, heads, head, capacity), dtype=np.float32)

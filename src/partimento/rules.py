@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from .encodings.base import Cursor
 from .theory import in_key_pitch_classes
 
 FORBIDDEN = -np.inf
+LARGEST_CHORD = 24  # notes
+LOOK_BACK = 2000  # notes in which an earlier bar is looked for
+FORBIDDEN_COST = 30.0  # nats that no other wish outweighs, and that still leave something where nothing else is left
 VOICES = ("soprano", "bass", "alto", "tenor")
 PITCHES = ("pitch", *VOICES)
 PERFECT = (0, 7)  # semitones: unison or octave, fifth
@@ -26,6 +29,7 @@ class Stream:
 
     cursor: Cursor
     steps: list[dict[str, int]] = field(default_factory=list)
+    expected: Any = None  # the note that `Returns` waits for
 
 
 class Rule:
@@ -169,3 +173,217 @@ class SurePitches(Rule):
         sharper = (struck - highest) / self.temperature
         mass, sharper_mass = np.exp(struck - highest).sum(), np.exp(sharper).sum()
         struck[:] = sharper + highest + np.log(mass / sharper_mass)
+
+
+@dataclass
+class FollowChords(Rule):
+    """Notes belong to the chord that is asked for: always on a beat or if they last one, else mostly.
+
+    The lowest part begins each chord with its root, and no note sounds on into a chord that it does not belong to.
+    """
+
+    chords: Sequence[tuple[int, int]]  # (tick, root * kinds + quality)
+    tones: np.ndarray  # (chords there are, 12): which pitch classes belong to each
+    pulse: int
+    strength: float = 4.0
+    fields: ClassVar[tuple[str, ...]] = ("pitch", "duration")
+
+    def __call__(self, name, logits, stream, chosen) -> None:
+        onset = stream.cursor.time + chosen["wait"]
+        before = [n for n, (tick, _) in enumerate(self.chords) if tick <= onset]
+        if not before:
+            return
+        start, chord = self.chords[before[-1]]
+        inside = self.tones[chord][np.arange(128) % 12] > 0
+        if name == "pitch":
+            logits[~inside] -= FORBIDDEN_COST if (onset - start) % self.pulse == 0 else self.strength
+            if self._opens(stream, chosen, start):
+                logits[np.arange(128) % 12 != chord // (len(self.tones) // 12)] = FORBIDDEN
+            return
+        self._end_with(logits, self.chords[before[-1] + 1 :], onset, chosen["pitch"])
+        if not inside[chosen["pitch"]]:
+            logits[self.pulse - 1 :] = FORBIDDEN
+
+    def _opens(self, stream: Stream, chosen: Mapping[str, int], start: int) -> bool:
+        """Whether the coming note is the first of the lowest part since the chord began."""
+        lowest = lowest_part(stream.cursor)
+        if (chosen["program"], chosen["part"]) != lowest:
+            return False
+        played = [onset for onset, *_, program, part in stream.cursor.notes[-64:] if (program, part) == lowest]
+        return not played or played[-1] < start
+
+    def _end_with(self, logits: np.ndarray, later: Sequence[tuple[int, int]], onset: int, pitch: int) -> None:
+        """Forbid durations that reach into a chord without `pitch`."""
+        for tick, chord in later:
+            if not self.tones[chord][pitch % 12]:
+                logits[max(1, tick - onset) :] = FORBIDDEN
+                return
+
+
+@dataclass
+class CloseOnTonic(Rule):
+    """The last chord: struck `start` ticks before the end, on the tonic triad, the lowest part on the tonic, and held.
+
+    Nothing ends before it, everything sounding is struck anew there, and little follows. A melody ends on the tonic.
+    """
+
+    tonic: int
+    mode: str
+    start: int
+    strength: float = 4.0
+    fields: ClassVar[tuple[str, ...]] = ("wait", "program", "part", "pitch", "duration")
+
+    def __call__(self, name, logits, stream, chosen) -> None:
+        cursor = stream.cursor
+        if name == "wait":
+            self._in_time(logits, cursor)
+        elif cursor.left - chosen["wait"] > self.start:
+            return
+        elif name == "pitch":
+            self._on_triad(logits, cursor, chosen)
+        elif name == "duration":
+            logits[: (cursor.left - chosen["wait"]) // 2] -= self.strength
+        else:
+            self._everybody(name, logits, cursor, chosen)
+
+    def _in_time(self, logits: np.ndarray, cursor: Any) -> None:
+        """The last chord is struck when it is due, and then the piece may end."""
+        due = cursor.left - self.start
+        if due > 0:
+            logits[-1] = FORBIDDEN  # the class that closes
+            if due < len(logits) - 1:
+                logits[due + 1 : -1] = FORBIDDEN
+            return
+        logits[1:-1] -= self.strength
+        if len(set(cursor.sounds)) > len(self._final(cursor)):
+            logits[0] += self.strength
+
+    def _final(self, cursor: Any) -> set[tuple[int, ...]]:
+        """The parts that have struck the last chord."""
+        return {one[4:] for one in cursor.notes[-LARGEST_CHORD:] if one[0] >= cursor.end - self.start}
+
+    def _everybody(self, name: str, logits: np.ndarray, cursor: Any, chosen: Mapping[str, int]) -> None:
+        struck = self._final(cursor)
+        for program, part in set(cursor.sounds) - struck:
+            if name == "program":
+                logits[program] += self.strength
+            elif chosen["program"] == program:
+                logits[part] += self.strength
+
+    def _on_triad(self, logits: np.ndarray, cursor: Any, chosen: Mapping[str, int]) -> None:
+        is_lowest = (chosen["program"], chosen["part"]) == lowest_part(cursor)
+        third = (3, 4) if self.mode == "minor" else (4,)
+        degrees = (0,) if is_lowest and self._first(cursor, chosen) else (0, 7, *third)
+        allowed = [(self.tonic + degree) % 12 for degree in degrees]
+        logits[~np.isin(np.arange(len(logits)) % 12, allowed)] = FORBIDDEN
+
+    def _first(self, cursor: Any, chosen: Mapping[str, int]) -> bool:
+        """Whether the part has not struck anything yet at this onset: in a chord, its lowest note."""
+        now = cursor.time + chosen["wait"]
+        sound = (chosen["program"], chosen["part"])
+        return not any(one[0] == now and one[4:] == sound for one in cursor.notes[-LARGEST_CHORD:])
+
+
+def lowest_part(cursor: Any) -> tuple[int, int]:
+    """(program, part) of the part whose notes have been lowest so far, of those asked for; the last before any."""
+    heights = {sound: cursor.heights[sound] for sound in cursor.sounds if sound in cursor.heights}
+    return min(heights, key=lambda sound: heights[sound][0] / heights[sound][1]) if heights else cursor.sounds[-1]
+
+
+@dataclass
+class NoClash(Rule):
+    """A pitch a semitone from one that sounds, octaves aside, costs `strength` nats."""
+
+    strength: float = 1.0
+    fields: ClassVar[tuple[str, ...]] = ("pitch",)
+
+    def __call__(self, name, logits, stream, chosen) -> None:
+        onset = stream.cursor.time + chosen["wait"]
+        sounding = {pitch % 12 for (_, _, pitch), stop in stream.cursor.sounding.items() if stop > onset}
+        if sounding:
+            near = [(pitch + step) % 12 for pitch in sounding for step in (1, 11)]
+            logits[np.isin(np.arange(len(logits)) % 12, near)] -= self.strength
+
+
+@dataclass
+class EveryPart(Rule):
+    """In the first bars every instrument that is asked for comes in; `strength` nats for those that have not."""
+
+    ticks: int
+    strength: float = 3.0
+    fields: ClassVar[tuple[str, ...]] = ("program", "part")
+
+    def __call__(self, name, logits, stream, chosen) -> None:
+        cursor = stream.cursor
+        if cursor.time - cursor.begin < self.ticks:
+            return
+        missing = set(cursor.sounds) - cursor.played
+        for program, part in missing:
+            if name == "program":
+                logits[program] += self.strength
+            elif chosen["program"] == program:
+                logits[part] += self.strength
+
+
+@dataclass
+class Returns(Rule):
+    """Where the form says that a bar returns, the notes of the earlier one are likelier, or its rhythm alone.
+
+    `strength` nats for the note that stands there next, `rhythm` nats where only its rhythm returns: the model may
+    still choose otherwise, and so varies what it repeats.
+    """
+
+    form: Sequence[int]  # of each bar: 0 new, 1 ... repeated after so many bars, then its rhythm repeated
+    distances: Sequence[int]
+    strength: float = 3.0
+    rhythm: float = 1.5
+    fields: ClassVar[tuple[str, ...]] = ("wait", "program", "part", "pitch", "duration")
+
+    def __call__(self, name, logits, stream, chosen) -> None:
+        if name == "wait":
+            stream.expected = self._expected(stream.cursor)
+            if stream.expected:
+                note, exact = stream.expected
+                wait = note[0] - stream.cursor.time
+                if wait < len(logits) - 1:
+                    logits[wait] += self.strength if exact else self.rhythm
+            return
+        if not stream.expected:
+            return
+        (onset, duration, pitch, _, program, part), exact = stream.expected
+        if stream.cursor.time + chosen["wait"] != onset:
+            return
+        expected = {"program": program, "part": part, "pitch": pitch, "duration": duration - 1}
+        so_far = [chosen[field] == value for field, value in expected.items() if field in chosen]
+        if name == "pitch" and not exact:
+            return
+        if all(so_far) or (not exact and name == "duration"):
+            logits[expected[name]] += self.strength if exact else self.rhythm
+
+    def _expected(self, cursor: Any) -> tuple[tuple[int, ...], bool] | None:
+        """The note that comes next in the bars that return, moved to where it now belongs; None where none does."""
+        here = cursor.bar_at(cursor.time)
+        last = (cursor.time, *(cursor.last[field] for field in ("program", "part", "pitch"))) if cursor.started else ()
+        for bar in (here, here + 1):
+            found = self._returning(cursor, bar)
+            if not found:
+                continue
+            notes, exact = found
+            later = [note for note in notes if not last or (note[0], note[4], note[5], note[2]) > last]
+            if later:
+                return min(later, key=lambda note: (note[0], note[4], note[5], note[2])), exact
+        return None
+
+    def _returning(self, cursor: Any, bar: int) -> tuple[list[tuple[int, ...]], bool] | None:
+        """The notes that bar number `bar` takes over, moved into it, and whether their pitches return too."""
+        kind = self.form[bar] if bar < min(len(self.form), len(cursor.bars)) else 0
+        if not kind:
+            return None
+        exact = kind <= len(self.distances)
+        source = bar - self.distances[(kind - 1) % len(self.distances)]
+        if source < cursor.first:
+            return None
+        begin, end = cursor.bars[source][:2]
+        moved = cursor.bars[bar][0] - begin
+        notes = [(one[0] + moved, *one[1:]) for one in cursor.notes[-LOOK_BACK:] if begin <= one[0] < end]
+        return (notes, exact) if notes else None

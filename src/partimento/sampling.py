@@ -38,6 +38,22 @@ class Sampling:
                 raise BadOption(f"{name} {value} is out of range; wanted {low} to {high}")
 
 
+@dataclass(frozen=True)
+class Reading:
+    """One way to tell a model what is asked: `told` puts other classes into given fields (0: not said).
+
+    Several readings of one piece are mixed by weights that add up to 1. With weights 1 + g and -g, of what is asked
+    and of nothing asked, what is asked is heard the stronger the greater g (classifier-free guidance, Ho and
+    Salimans 2022); with two styles a piece stands between them.
+    """
+
+    weight: float = 1.0
+    told: Mapping[str, int] = field(default_factory=dict)
+
+
+PLAIN = (Reading(),)
+
+
 class Composing(Protocol):
     """What the loop asks of a model: `model_file.Model` does it without torch, `Composer` through an adapter."""
 
@@ -71,38 +87,111 @@ def sample(
     options: Sampling,
     rngs: Sequence[np.random.Generator],
     rules: Sequence[Rule] = (),
+    readings: Sequence[Reading] = PLAIN,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Compose a piece for each cursor; yields (piece, row) for each finished step, row (columns,) int64.
 
-    The first row of each piece is the one before its music. Each piece draws from its own generator.
+    The first row of each piece is the one before its music. Each piece draws from its own generator. Cursors that
+    are told something beforehand are all told equally much.
     """
-    encoding, columns = model.encoding, model.encoding.columns
+    telling = _Telling(model, cursors, readings)
     streams, active = [Stream(cursor) for cursor in cursors], list(range(len(cursors)))
-    last = np.zeros((len(cursors), len(columns)), dtype=np.int64)
-    for n, cursor in enumerate(cursors):
-        _put(last[n], columns, cursor.start())
-        yield n, last[n].copy()
-    state = model.begin(len(cursors))
-    time = np.zeros(len(cursors), dtype=np.float32)
+    for n in active:
+        yield n, telling.last[n].copy()
+    columns = model.encoding.columns
     for _ in range(LONGEST_PIECE):
-        coming = np.zeros_like(last)
+        coming = np.zeros_like(telling.last)
         for n in active:
             _put(coming[n], columns, streams[n].cursor.given({}))
-        hidden = model.advance(last, coming, time, state)
+        hidden = telling.hidden(coming, active)
         chosen: list[dict[str, int]] = [{} for _ in streams]
-        for entry in encoding.composed:
-            _choose(model, entry.name, hidden, coming, chosen, streams, active, options, rngs, rules)
-        last, over = coming, []
+        for entry in model.encoding.composed:
+            _choose(telling, entry.name, hidden, coming, chosen, streams, active, options, rngs, rules)
+        over = []
         for n in active:
             going_on = streams[n].cursor.push(chosen[n])
             streams[n].steps.append(chosen[n])
-            time[n] = streams[n].cursor.time
-            yield n, last[n].copy()
+            yield n, coming[n].copy()
             if not going_on:
                 over.append(n)
+        telling.take(coming, active)
         active = [n for n in active if n not in over]
         if not active:
             return
+
+
+class _Telling:
+    """What a model has been told of each piece, in each reading, and its state."""
+
+    def __init__(self, model: Composing, cursors: Sequence[Cursor], readings: Sequence[Reading]):
+        self.model, self.cursors, self.readings = model, cursors, readings
+        columns = model.encoding.columns
+        self.changes = [[(columns[f], c) for f, c in one.told.items() if f in columns] for one in readings]
+        self.weights = np.array([one.weight for one in readings])
+        self.last = np.zeros((len(cursors), len(columns)), dtype=np.int64)
+        for n, cursor in enumerate(cursors):
+            _put(self.last[n], columns, cursor.start())
+        self.told: list[list[np.ndarray]] = [[row.copy()] for row in self.last]
+        self.times = [[cursor.time] for cursor in cursors]
+        self.state = model.begin(len(cursors) * len(readings))
+        prompts = [prompt for cursor in cursors if (prompt := cursor.prompt()) is not None]
+        if prompts:
+            self._hear(prompts)
+
+    def _hear(self, prompts: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Tell rows (P, columns) with their times (P,) of each piece, up to the row before `last`."""
+        count = min(len(rows) for rows, _ in prompts)  # where one piece has more ahead of it, the first is left out
+        tables = np.array([rows[len(rows) - count :] for rows, _ in prompts], dtype=np.int64)
+        tables = np.concatenate([tables, self.last[:, None]], axis=1)
+        when = np.array([times[len(times) - count :] for _, times in prompts])
+        for at in range(count):
+            self._step(tables[:, at], tables[:, at + 1], when[:, at])
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        """Rows (N, columns) in every reading, (N * readings, columns)."""
+        if len(self.readings) == 1 and not self.changes[0]:
+            return rows
+        read = np.repeat(rows[:, None], len(self.readings), axis=1)
+        for n, changes in enumerate(self.changes):
+            for column, told in changes:
+                read[:, n, column] = told
+        return read.reshape(-1, rows.shape[1])
+
+    def _step(self, last: np.ndarray, coming: np.ndarray, times) -> np.ndarray:
+        when = np.repeat(np.asarray(times, dtype=np.float32), len(self.readings))
+        return self.model.advance(self._read(last), self._read(coming), when, self.state)
+
+    def hidden(self, coming: np.ndarray, active: Sequence[int]) -> np.ndarray:
+        """What the model makes of the last rows, before the coming ones (N, columns)."""
+        if getattr(self.state, "is_full", False):
+            self._begin_anew(active)
+        return self._step(self.last, coming, [times[-1] for times in self.times])
+
+    def _begin_anew(self, active: Sequence[int]) -> None:
+        """A model that holds no more is told the latest music of the active pieces again, as it learnt to be."""
+        most, again = max(1, self.state.context // 2), {}
+        for n in active:
+            found = self.cursors[n].again(np.array(self.told[n]), np.array(self.times[n]), most)
+            if found is None:
+                return
+            again[n] = found[0][:-1], found[1][:-1]  # the last row is told with the coming one
+        self.state = self.model.begin(len(self.cursors) * len(self.readings))
+        self._hear([again.get(n, again[active[0]]) for n in range(len(self.cursors))])
+
+    def logits(self, name: str, hidden: np.ndarray, coming: np.ndarray) -> np.ndarray:
+        """Logits (N, classes) of a field, the readings mixed; what a mixture adds to all classes is no matter."""
+        found = self.model.logits(name, hidden, self._read(coming))
+        if len(self.readings) == 1:
+            return found
+        found = found.reshape(len(self.cursors), len(self.readings), -1).astype(np.float64)
+        return np.einsum("nrc,r->nc", found, self.weights)
+
+    def take(self, coming: np.ndarray, active: Sequence[int]) -> None:
+        """The finished rows (N, columns)."""
+        self.last = coming
+        for n in active:
+            self.told[n].append(coming[n].copy())
+            self.times[n].append(self.cursors[n].time)
 
 
 def _put(row: np.ndarray, columns: Mapping[str, int], values: Mapping[str, int]) -> None:
@@ -110,12 +199,12 @@ def _put(row: np.ndarray, columns: Mapping[str, int], values: Mapping[str, int])
         row[columns[name]] = value
 
 
-def _choose(model, name, hidden, coming, chosen, streams, active, options, rngs, rules) -> None:
+def _choose(telling, name, hidden, coming, chosen, streams, active, options, rngs, rules) -> None:
     """Choose the field `name` of the coming step in every active piece."""
-    columns = model.encoding.columns
+    columns = telling.model.encoding.columns
     allowed = {n: streams[n].cursor.legal(name, chosen[n]) for n in active if not streams[n].cursor.closes(chosen[n])}
     is_open = any(np.count_nonzero(legal) > 1 for legal in allowed.values())  # else there is nothing to ask
-    logits = model.logits(name, hidden, coming) if is_open else None
+    logits = telling.logits(name, hidden, coming) if is_open else None
     for n in active:
         if n not in allowed:
             coming[n, columns[name]] = -1

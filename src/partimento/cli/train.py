@@ -31,15 +31,20 @@ from ..errors import BadOption
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="How long to train.")
 @click.option("--steps", type=int, default=0, help="Train for so many steps instead.")
 @click.option("--style", "styles", multiple=True, metavar="FOLDER=STYLE", help="Name the style of a folder.")
+@click.option("--program", "programs", multiple=True, metavar="STYLE=OLD:NEW", help="Another instrument in a style.")
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV with columns file, style, valence, arousal, ...")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any option of training or family.")
 @click.option("--melody-only", is_flag=True, help="Learn the top line of the first track alone (tunes).")
 @click.option("--snap", type=float, default=0.0, help="Share of a piece's times that may be moved to the grid (notes).")
+@click.option(
+    "--axis", "axes", multiple=True, metavar="COLUMN", help="A column of --labels as a control (two at most)."
+)
 @click.option("--work", type=click.Path(path_type=Path), help="Folder of the run [default: OUTPUT.run].")
 @click.option("--workers", type=int, default=None, help="Processes that read files [default: one a core].")
 def command(
-    folders, output, family, encoding, start, minutes, steps, styles, labels, settings, melody_only, snap, work, workers
-) -> None:
+    folders, output, family, encoding, start, minutes, steps, styles, programs, labels, settings, melody_only, snap,
+    axes, work, workers,
+) -> None:  # fmt: skip
     """Train a model on FOLDERS of MIDI or MusicXML files.
 
     Started again after a kill, it goes on where it stood. Needs torch: pip install 'partimento[train]'.
@@ -52,9 +57,9 @@ def command(
       partimento train a b --style a=folk --style b=folk --set width=192 --set dropout=0.2
     """
     request = api.TrainingRequest(
-        folders, output, family, encoding, _encoding_options(melody_only, snap), minutes, steps,
+        folders, output, family, encoding, _encoding_options(melody_only, snap, axes), minutes, steps,
         pairs(styles), labels, work, workers, {name: _value(text) for name, text in pairs(settings).items()},
-        start,
+        replacements(programs), start,
         shlex.join(["partimento", *sys.argv[1:]]),
     )  # fmt: skip
     console = Console(stderr=True)
@@ -75,9 +80,22 @@ def command(
     click.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB); try: partimento compose --model {output}")
 
 
-def _encoding_options(melody_only: bool, snap: float) -> dict:
+def _encoding_options(melody_only: bool, snap: float, axes: tuple[str, ...]) -> dict:
     """What is asked of the encoding, without what is not asked: not every encoding knows these."""
-    return {name: value for name, value in (("melody_only", melody_only), ("snap", snap)) if value}
+    asked = (("melody_only", melody_only), ("snap", snap), ("axes", list(axes)))
+    return {name: value for name, value in asked if value}
+
+
+def replacements(texts) -> dict[str, str]:
+    """["lieder=68:52", "lieder=70:52"] as {"lieder": "68=52 70=52"}."""
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        style, equals, change = text.partition("=")
+        old, colon, new = change.partition(":")
+        if not (equals and style and colon and old.isdecimal() and new.isdecimal()):
+            raise BadOption(f"{text!r} is not STYLE=OLD:NEW with two programs; write it like lieder=68:52")
+        found.setdefault(style, []).append(f"{int(old)}={int(new)}")
+    return {style: " ".join(changes) for style, changes in found.items()}
 
 
 def describe(at) -> str:

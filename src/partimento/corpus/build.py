@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from ..describe import describe
 from ..encodings import Encoding, get_encoding
 from ..encodings.base import STEP_DTYPE
 from ..errors import PartimentoError
@@ -111,14 +112,18 @@ def _hash(parts: list) -> str:
 
 def code_version(encoding: Encoding) -> str:
     """A hash of the source that turns files into steps, so that an old cache is not read for a changed encoding."""
-    formats = Path(inspect.getfile(load)).parent
-    readers = {formats / f"{stem}.py" for stem in READERS.values()}
-    module = sys.modules[type(encoding).__module__]
-    sources = {*_sources(module), *readers, Path(inspect.getfile(prepared))}
     digest = hashlib.sha256()
-    for path in sorted(path for path in sources if path.exists()):
+    for path in sorted(path for path in source_files(encoding) if path.exists()):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def source_files(encoding: Encoding) -> set[Path]:
+    """The files of the source that turns files into steps: readers, preparation, description, encoding."""
+    formats = Path(inspect.getfile(load)).parent
+    readers = {formats / f"{stem}.py" for stem in READERS.values()}
+    modules = sys.modules[type(encoding).__module__], sys.modules[describe.__module__]
+    return {*readers, Path(inspect.getfile(prepared)), *(path for one in modules for path in _sources(one))}
 
 
 @lru_cache

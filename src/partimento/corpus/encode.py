@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..describe import describe
 from ..encodings import Encoding, Unencodable, get_encoding
 from ..encodings.base import STEP_DTYPE
 from ..errors import FormatError, MusicError
 from ..formats import load
-from ..score import Score
+from ..score import DRUM_PROGRAM, Score
 from ..timing import Clock
 from ..transform import cut, find_upbeat
 from .workers import FAILED, LOST
@@ -35,6 +36,21 @@ def prepared(score: Score) -> Score:
     return replace(score, upbeat=upbeat) if upbeat > 0 else score
 
 
+def replaced(score: Score, programs: str) -> Score:
+    """The score with other instruments: "68=52 0=19" has program 52 play what was written for 68.
+
+    Raises `Unencodable` for what is not two programs, 0 to 127, or 128 for drums.
+    """
+    table = {}
+    for pair in programs.split():
+        old, _, new = pair.partition("=")
+        if not all(number.isdecimal() and int(number) <= DRUM_PROGRAM for number in (old, new)):
+            raise Unencodable("label", f"programs {programs!r}: wanted old=new, two of 0 to {DRUM_PROGRAM}, like 68=52")
+        table[int(old)] = int(new)
+    tracks = (replace(track, program=table.get(track.program, track.program)) for track in score.tracks)
+    return replace(score, tracks=tuple(tracks)) if table else score
+
+
 def encode_task(path: Path, style: str, labels: Mapping[str, str | float], encoding: Encoding) -> dict:
     """What `encode_file` is asked."""
     return {"path": str(path), "labels": {**labels, "style": style}, "spec": encoding.spec()}
@@ -52,8 +68,8 @@ def encode_file(task: dict) -> dict:
     """The job of a worker: one file as steps, times and limits of transposition, or the reason why not."""
     encoding = _encoding(json.dumps(task["spec"], sort_keys=True))
     try:
-        score = prepared(load(task["path"]))
-        steps = encoding.encode(score, task["labels"])
+        score = encoding.heard(replaced(prepared(load(task["path"])), str(task["labels"].get("programs", ""))))
+        steps = encoding.encode(score, {**task["labels"], "described": describe(score)})
     except Unencodable as error:
         return {"reason": error.reason, "message": str(error)}
     except FormatError as error:

@@ -16,7 +16,9 @@ MUSIC_SUFFIXES = tuple(READERS)
 MANIFEST = "manifest.csv"
 SPLITS = ("train", "valid", "test")
 SPLIT_NAMES = {**{name: name for name in SPLITS}, "validation": "valid", "val": "valid", "dev": "valid", "": ""}
-NUMBERS = {"valence": (1.0, 10.0), "arousal": (1.0, 10.0), "complexity": (0.0, 1.0)}  # labels and their ranges
+NUMBERS = {  # labels and their ranges
+    "valence": (1.0, 10.0), "arousal": (1.0, 10.0), "complexity": (0.0, 1.0), "density": (0.0, 1.0),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _rows(path: Path, reader: csv.DictReader) -> tuple[dict[str, dict[str, str]]
 
 
 def read_labels(path: Path) -> tuple[dict[str, dict[str, str | float]], list[str]]:
-    """A table of labels by file: `style`, `valence` and `arousal` (1-10), `complexity` (0-1) and any other column.
+    """A table of labels by file: `style`, valence, arousal (1-10), complexity, density (0-1), any other column.
 
     Raises `BadOption` where the table cannot be read; a value outside its range is a remark and left out.
     """

@@ -29,12 +29,44 @@ METRES = (
 )  # fmt: skip
 BARS_LEFT = 32  # bars still to come are told apart up to this many
 DESCRIPTORS = ("valence", "arousal", "complexity", "density")
-PIECE_FIELDS = (
-    Field("style", "categorical", 1 + STYLE_SLOTS, given=True, droppable=True),
-    *(Field(name, "categorical", 1 + LEVELS, given=True, droppable=True) for name in DESCRIPTORS),
-    Field("key", "categorical", 25, given=True, droppable=True),
-    Field("tempo", "categorical", 1 + TEMPO_CLASSES, given=True, droppable=True),
-)
+AXES = ("axis_1", "axis_2")  # room for axes of a user's own
+SELDOM, OFTEN = 0.1, 0.5  # shares of windows that lack a field in training
+RAW, RAW_ZERO, RAW_UNIT = 100, 150.0, 0.01  # how a measure that has no class yet is kept: see `raw_of`
+CHORD_KINDS = 10  # qualities of chords that are told apart
+CHORDS = 2 + 12 * CHORD_KINDS  # not said, no chord, each root with each quality
+REPEATS = 14  # not said, new, a bar repeated after 1, 2, 4 ... 32 bars, its rhythm alone repeated
+ENDS, GOES_ON, GIVEN, INSTRUMENT = 1, 2, 3, 4  # what a row is: see `Field("role")`
+STYLE = Field("style", "categorical", 1 + STYLE_SLOTS, given=True, droppable=SELDOM)
+KEY = Field("key", "categorical", 25, given=True, droppable=SELDOM)
+TEMPO = Field("tempo", "categorical", 1 + TEMPO_CLASSES, given=True, droppable=SELDOM)
+
+
+def level_fields(*names: str, after: str = "") -> tuple[Field, ...]:
+    """Fields of descriptors in ten levels."""
+    return tuple(Field(n, "categorical", 1 + LEVELS, given=True, after=after, droppable=OFTEN) for n in names)
+
+
+PIECE_FIELDS = (STYLE, *level_fields(*DESCRIPTORS), KEY, TEMPO)
+
+
+def raw_of(values: np.ndarray) -> np.ndarray:
+    """Measures of any unit as integers beyond every class, in steps of 0.01 between -150 and 150.
+
+    Which class a measure falls into, the percentiles of a style's music say; they are known once all is encoded.
+    """
+    return RAW + np.round((np.clip(values, -RAW_ZERO, RAW_ZERO) + RAW_ZERO) / RAW_UNIT).astype(int)
+
+
+def measure_of(raw: np.ndarray) -> np.ndarray:
+    """The measures that `raw_of` keeps."""
+    return np.round((np.asarray(raw, dtype=float) - RAW) * RAW_UNIT - RAW_ZERO, 2)
+
+
+def classed(raw: np.ndarray, scale: Sequence[float]) -> np.ndarray:
+    """Classes 1-10 of a column of raw measures, by the nine inner deciles in `scale`; what is a class stays one."""
+    if not len(scale):
+        return np.where(raw >= RAW, 0, raw)
+    return np.where(raw >= RAW, 1 + np.searchsorted(np.asarray(scale), measure_of(raw), side="right"), raw)
 
 
 def level_class(name: str, value: float | None) -> int:
@@ -86,19 +118,64 @@ def style_class(styles: Sequence[str], style: str | None) -> int:
 
 
 def piece_classes(score: Score, styles: Sequence[str], labels: Mapping[str, Any]) -> dict[str, int]:
-    """Classes of `PIECE_FIELDS` for a whole piece: style and descriptors from labels, key and tempo from the music."""
+    """Classes of style, key and tempo for a whole piece: style from the labels, key and tempo from the music."""
     key = key_of(score)
     tempo = score.tempos[0].bpm if score.tempos else DEFAULT_TEMPO
-    found = {name: level_class(name, labels.get(name)) for name in DESCRIPTORS}
-    found |= {"style": style_class(styles, labels.get("style")), "tempo": tempo_class(tempo)}
+    found = {"style": style_class(styles, labels.get("style")), "tempo": tempo_class(tempo)}
     return found | {"key": key_class(key.tonic, key.mode)}
 
 
+def bar_columns(labels: Mapping[str, Any], axes: Sequence[str]) -> dict[str, Any]:
+    """What goes into the columns of descriptors and axes: a class from a label by hand, else a raw measure a bar.
+
+    `labels` may hold "described": its `measures` are arrays by name, a number a bar.
+    """
+    measures = labels["described"].measures if "described" in labels else {}
+    found: dict[str, Any] = {}
+    for name in DESCRIPTORS:
+        if labels.get(name) not in (None, ""):
+            found[name] = level_class(name, labels[name])
+        elif name in measures:
+            found[name] = raw_of(measures[name])
+    for field, name in zip(AXES, axes, strict=False):
+        if labels.get(name) not in (None, ""):
+            found[field] = int(raw_of(_axis_value(name, labels[name])))
+    return found
+
+
+def _axis_value(name: str, text: Any) -> np.ndarray:
+    """The number that a label says of an axis; raises `Unencodable`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= RAW_ZERO:
+        raise Unencodable("label", f"{name} is {text!r}; wanted a number from {-RAW_ZERO:g} to {RAW_ZERO:g}")
+    return np.array(value)
+
+
 def plan_classes(plan: Plan, styles: Sequence[str]) -> dict[str, int]:
-    """Classes of `PIECE_FIELDS` for what is asked of a piece."""
-    found = {name: level_class(name, plan.controls.get(name)) for name in DESCRIPTORS}
-    found |= {"style": style_class(styles, plan.style), "tempo": tempo_class(plan.tempo)}
+    """Classes of style, key and tempo of what is asked of a piece."""
+    found = {"style": style_class(styles, plan.style), "tempo": tempo_class(plan.tempo)}
     return found | {"key": key_class(*plan.key) if plan.key else 0}
+
+
+def level_classes(controls: Mapping[str, Any], bar: int, names: Sequence[str]) -> dict[str, int]:
+    """Classes of the descriptors `names` in bar number `bar` (an upbeat is bar 0) of what is asked."""
+    return {name: level_class(name, asked_at(controls.get(name), bar)) for name in names}
+
+
+def asked_at(value: Any, bar: int) -> float | None:
+    """A control at a bar: one number holds throughout, of a sequence the last goes on."""
+    if value is None or np.ndim(value) == 0:
+        return value
+    return value[min(bar, len(value) - 1)]
+
+
+def moved_chords(classes: np.ndarray, semitones: int) -> np.ndarray:
+    """Chord classes (any shape) of the same music `semitones` higher; "not said" and "no chord" stay."""
+    root, kind = np.divmod(np.maximum(classes - 2, 0), CHORD_KINDS)
+    return np.where(classes >= 2, 2 + (root + semitones) % 12 * CHORD_KINDS + kind, classes)
 
 
 def plan_bar(plan: Plan) -> int:

@@ -8,10 +8,10 @@ beforehand, a control). A given field may become known only once a composed fiel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -30,12 +30,33 @@ class Field:
     size: int  # classes, or width of the vector
     given: bool = False  # known before composing (a control) or composed
     after: str = ""  # a given field that is known once this composed field of its step is chosen
-    droppable: bool = False  # class 0 means "not said"; training drops it at random
+    droppable: float = 0.0  # share of windows in which training leaves it out: class 0 then means "not said"
 
     @property
     def width(self) -> int:
         """Columns that the field takes in a table of steps."""
         return 1 if self.kind == "categorical" else self.size
+
+
+class Lesson(NamedTuple):
+    """A window of music as a task to learn from."""
+
+    rows: np.ndarray  # (T, columns)
+    times: np.ndarray  # (T,) ticks at 24 a quarter note
+    counts: np.ndarray  # (T,) bool: which rows are to be learnt, and not only heard
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Music that stands already around what is to be composed; ticks at 24 a quarter note from the first bar line."""
+
+    rows: np.ndarray  # (P, columns): all that a model is told before it goes on
+    times: np.ndarray  # (P,) ticks
+    past: np.ndarray  # (N, columns): the last of `rows`, the music before the gap
+    past_times: np.ndarray  # (N,)
+    bars: tuple[tuple[int, int, int, int], ...]  # start, end, numerator and denominator of every bar of the piece
+    first: int  # number of the first bar to be composed
+    sounds: tuple[tuple[int, int], ...] = ()  # (program, part) of what is composed; those of the plan where it is empty
 
 
 @dataclass(frozen=True)
@@ -48,8 +69,14 @@ class Plan:
     metre: tuple[int, int] = (4, 4)
     tempo: float = 120.0  # quarter notes a minute
     programs: tuple[int, ...] = (0,)
-    controls: Mapping[str, float] = field(default_factory=dict)  # valence, arousal: 1-10; complexity, density: 0-1
+    controls: Mapping[str, Any] = field(default_factory=dict)  # valence, arousal: 1-10; complexity, density: 0-1;
+    # a number, or a sequence of one a bar (the upbeat, if there is one, counts as a bar)
     upbeat: int = 0  # ticks at 24 a quarter note
+    chords: tuple[tuple[int, int], ...] = ()  # (tick, chord): from that tick on, root * 10 + quality
+    form: tuple[int, ...] = ()  # what each bar repeats, see `describe.repetition`
+    velocity: int = 0  # of every note; 0 leaves it to the model
+    goes_on: bool = False  # the music does not end with the last bar
+    frame: Frame | None = None  # music that stands already
 
 
 class Unencodable(MusicError):
@@ -65,7 +92,16 @@ class Cursor:
 
     left: int = 0  # ticks at 24 a quarter note from where the coming step may begin to the end of the piece
     sounding: Any = None  # what sounds as the step begins, as the encoding has it
+    controls: dict[str, Any]  # what is told of descriptors, as `Plan.controls`; may be changed on the way
+    begin: int = 0  # where what is composed begins
+    sounds: tuple[tuple[int, int], ...] = ()  # (program, part) of what is composed, where the encoding has instruments
+    played: set[tuple[int, int]]  # which of them have come in
+    notes: Sequence[tuple[int, ...]] = ()  # so far, where it has: onset, duration, pitch, velocity, program, part
     time: int = 0  # of the last step, in ticks at 24 a quarter note, as `Encoding.times` counts
+
+    def prompt(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Rows (P, columns) and times (P,) to be told before the row that `start` gives, if there are any."""
+        return None
 
     def start(self) -> dict[str, int]:
         """Every field that is known before the first step, as it stands in the row before the music."""
@@ -78,6 +114,14 @@ class Cursor:
     def legal(self, name: str, chosen: Mapping[str, int]) -> np.ndarray:
         """Which classes of the composed field `name` keep the piece well formed and on time, (size,) bool."""
         raise MusicError("a cursor must say what is legal")
+
+    def again(self, rows: np.ndarray, times: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Rows and times to tell a model that can hold no more, from all that it was told of this piece.
+
+        The last row is the last of `rows` (T, columns); of the music so far the latest `most` rows are told. None:
+        the model forgets the oldest by itself.
+        """
+        return None
 
     def closes(self, chosen: Mapping[str, int]) -> bool:
         """Whether what is chosen so far ends the piece, so that the fields left are not chosen."""
@@ -117,7 +161,11 @@ class Encoding:
         return tuple(entry for entry in self.fields if entry.given)
 
     def encode(self, score: Score, labels: Mapping[str, Any] | None = None) -> np.ndarray:
-        """Steps (T, columns) of `score`; `labels` may hold style (str), valence, arousal (1-10), complexity (0-1).
+        """Steps (T, columns) of `score`.
+
+        `labels` may hold style (str), valence, arousal (1-10), complexity, density (0-1), a number for each axis of
+        the encoding, and "described": a description of what `heard` gives of the score. Its measures are written as
+        `_given.raw_of` has them; in which class each falls, a style's percentiles say (`profile.with_classes`).
 
         Raises `Unencodable` where the grid cannot hold the music.
         """
@@ -126,6 +174,21 @@ class Encoding:
     def decode(self, steps: np.ndarray, plan: Plan | None = None) -> Score:
         """The music of steps (T, columns); `plan` gives the exact tempo, which steps hold only in classes."""
         raise MusicError(f"encoding {self.name!r} cannot decode")
+
+    def heard(self, score: Score) -> Score:
+        """What of `score` is encoded: the part of it that descriptions and labels must be of."""
+        return score
+
+    def arranged(self, rows: np.ndarray, times: np.ndarray, rng: np.random.Generator | None) -> Lesson:
+        """A window of rows (T, columns) with times (T,) as a task to learn from.
+
+        The task is to go on; an encoding may draw others from `rng`, such as filling a gap, where it is handed one.
+        """
+        return Lesson(rows, times, np.ones(len(rows), dtype=bool))
+
+    def bar_numbers(self, rows: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Number of the bar that each row of music (T, columns) at `times` (T,) lies in, the first being 0, (T,)."""
+        raise MusicError(f"encoding {self.name!r} knows no bars")
 
     def times(self, steps: np.ndarray) -> np.ndarray:
         """Musical time of each step in ticks at 24 a quarter note, (T,) int32; for relative attention."""

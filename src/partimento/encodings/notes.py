@@ -16,22 +16,20 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import BadOption
 from ..instruments import RANGES
 from ..score import DRUM_PROGRAM, NOTE, TICKS_PER_BEAT, Key, Metre, Score, Tempo, Track
 from ..timing import Clock, bar_ticks
 from ..transform import resample, without_overlaps
+from . import _gaps as gaps
 from . import _given as given_fields
-from .base import STEP_DTYPE, Cursor, Field, Plan, Unencodable
+from ._gaps import COMPOSED, END, LONGEST_WAIT, PLACES
+from ._notes_cursor import LONGEST_NOTE, PARTS, PROGRAMS, VELOCITIES, VELOCITY_STEP, NotesCursor
+from .base import STEP_DTYPE, Field, Lesson, Plan, Unencodable
 from .base import Encoding as Base
 
-LONGEST_WAIT = 16 * TICKS_PER_BEAT
-LONGEST_NOTE = 16 * TICKS_PER_BEAT
-END = LONGEST_WAIT + 1  # class of `wait` that closes the piece
-PLACES = 12 * TICKS_PER_BEAT  # ticks of the longest bar that is told apart to the tick
-PROGRAMS, PARTS, VELOCITIES, VELOCITY_STEP = 129, 16, 32, 4
-COMPOSED = ("wait", "program", "part", "pitch", "duration", "velocity")
 NEAR = 0.25  # of a grid tick: how far a note of a score may lie off the grid (written articulation)
-LONGEST_SILENCE = 1.0  # bars without a sound, while composing
+LEVELLED = (*given_fields.DESCRIPTORS, *given_fields.AXES)
 
 
 class Encoding(Base):
@@ -43,14 +41,23 @@ class Encoding(Base):
 
     name = "notes"
 
-    def __init__(self, styles=(), melody_only: bool = False, snap: float = 0.0):
+    def __init__(self, styles=(), melody_only: bool = False, snap: float = 0.0, axes=()):
         self.styles, self.melody_only, self.snap = tuple(styles), melody_only, snap
+        self.axes = tuple(axes)
+        if len(self.axes) > len(given_fields.AXES):
+            raise BadOption(f"{len(self.axes)} axes of your own are named; there is room for {len(given_fields.AXES)}")
         self.fields = (
-            *given_fields.PIECE_FIELDS,
+            given_fields.STYLE,
+            given_fields.KEY,
+            given_fields.TEMPO,
             Field("wait", "categorical", END + 1),
-            Field("metre", "categorical", 1 + len(given_fields.METRES), given=True, after="wait", droppable=True),
-            Field("place", "categorical", 1 + PLACES, given=True, after="wait", droppable=True),
-            Field("bars_left", "categorical", 2 + given_fields.BARS_LEFT, given=True, after="wait", droppable=True),
+            _told("metre", 1 + len(given_fields.METRES), given_fields.SELDOM),
+            _told("place", 1 + PLACES, given_fields.SELDOM),
+            _told("bars_left", 2 + given_fields.BARS_LEFT, given_fields.SELDOM),
+            *given_fields.level_fields(*LEVELLED, after="wait"),
+            _told("repeats", given_fields.REPEATS, given_fields.OFTEN),
+            _told("chord", given_fields.CHORDS, given_fields.OFTEN),
+            _told("role", 5, 0.0),
             Field("program", "categorical", PROGRAMS),
             Field("part", "categorical", PARTS),
             Field("pitch", "categorical", 128),
@@ -59,19 +66,20 @@ class Encoding(Base):
         )
 
     def spec(self) -> dict[str, Any]:
-        return super().spec() | {"melody_only": self.melody_only, "snap": self.snap}
+        return super().spec() | {"melody_only": self.melody_only, "snap": self.snap, "axes": list(self.axes)}
 
-    def encode(self, score: Score, labels: Mapping[str, Any] | None = None) -> np.ndarray:
+    def heard(self, score: Score) -> Score:
         if not len(score):
             raise Unencodable("empty", "there is no note to encode")
-        score = given_fields.aligned(score)
-        if self.melody_only:
-            score = melody(score)
+        return given_fields.aligned(melody(score) if self.melody_only else score)
+
+    def encode(self, score: Score, labels: Mapping[str, Any] | None = None) -> np.ndarray:
+        score, labels = self.heard(score), labels or {}
         fine = _on_grid(score, self.snap)
         rows = _sorted(fine)
         columns = self.columns
         steps = np.zeros((2 + len(rows), len(self.fields)), dtype=STEP_DTYPE)
-        for name, value in given_fields.piece_classes(score, self.styles, labels or {}).items():
+        for name, value in given_fields.piece_classes(score, self.styles, labels).items():
             steps[:, columns[name]] = value
         for name in COMPOSED:
             steps[[0, -1], columns[name]] = -1
@@ -81,7 +89,11 @@ class Encoding(Base):
         clock = Clock(fine)
         waits[0] = _first_wait(clock)
         steps[1:-1, columns["wait"]], steps[-1, columns["wait"]] = waits, END
-        _write_places(steps, columns, clock, rows["onset"])
+        bars = _write_places(steps, columns, clock, rows["onset"])
+        for name, value in given_fields.bar_columns(labels, self.axes).items():
+            steps[:, columns[name]] = value if np.ndim(value) == 0 else value[np.minimum(bars, len(value) - 1)]
+        if "described" in labels:
+            _write_description(steps, columns, labels["described"], bars, rows["onset"])
         return steps
 
     def decode(self, steps: np.ndarray, plan: Plan | None = None) -> Score:
@@ -107,7 +119,14 @@ class Encoding(Base):
         pitch, program = moved[..., columns["pitch"]], moved[..., columns["program"]]
         pitch[(pitch >= 0) & (program != DRUM_PROGRAM)] += semitones
         moved[..., columns["key"]] = given_fields.moved_keys(moved[..., columns["key"]], semitones)
+        moved[..., columns["chord"]] = given_fields.moved_chords(moved[..., columns["chord"]], semitones)
         return moved
+
+    def arranged(self, rows: np.ndarray, times: np.ndarray, rng: np.random.Generator | None) -> Lesson:
+        return gaps.arranged(self.columns, rows, times, gaps.Task() if rng is None else rng)
+
+    def bar_numbers(self, rows: np.ndarray, times: np.ndarray) -> np.ndarray:
+        return gaps.bar_numbers(self.columns, rows, times.astype(np.int64))
 
     def transpositions(self, steps: np.ndarray) -> tuple[int, int]:
         pitch, program = steps[:, self.columns["pitch"]], steps[:, self.columns["program"]]
@@ -122,13 +141,16 @@ class Encoding(Base):
         return NotesCursor(self, plan)
 
 
+def _told(name: str, size: int, droppable: float) -> Field:
+    return Field(name, "categorical", size, given=True, after="wait", droppable=droppable)
+
+
 def melody(score: Score) -> Score:
     """The top line of the first track that has notes: at each onset its highest, none sounding past the next."""
     notes = score.track_notes(int(score.notes["track"].min()))
     notes = notes[np.lexsort((-notes["pitch"].astype(int), notes["onset"]))]
     line = notes[np.diff(notes["onset"], prepend=-1) > 0].copy()
     line["duration"][:-1] = np.minimum(line["duration"][:-1], np.diff(line["onset"]))
-    line["onset"] -= line["onset"][0]
     return replace(score, notes=line)
 
 
@@ -139,9 +161,14 @@ def _on_grid(score: Score, snap: float) -> Score:
     edges = np.concatenate([score.notes["onset"], score.notes["onset"] + score.notes["duration"]]) * scale
     off = np.abs(edges - np.round(edges))
     far = off > NEAR + 1e-9
+    if snap:  # a note that is too long is ended early, as one off the grid is moved
+        far[len(score) :] |= fine.notes["duration"] > LONGEST_NOTE
     if far.mean() > snap:
         raise Unencodable("off the grid", f"{int(far.sum())} of {len(far)} times are off the 24 ticks of a beat")
-    return fine.with_notes(without_overlaps(fine.notes))
+    notes = without_overlaps(fine.notes)
+    if snap:
+        notes["duration"] = np.minimum(notes["duration"], LONGEST_NOTE)
+    return fine.with_notes(notes)
 
 
 def _sorted(score: Score) -> np.ndarray:
@@ -174,8 +201,8 @@ def _first_wait(clock: Clock) -> int:
     return min(LONGEST_WAIT, -clock.score.upbeat % bar)
 
 
-def _write_places(steps, columns, clock: Clock, onsets: np.ndarray) -> None:
-    """Metre, place in the bar and bars to come of every row."""
+def _write_places(steps, columns, clock: Clock, onsets: np.ndarray) -> np.ndarray:
+    """Metre, place in the bar and bars to come of every row; returns the bar of each, (T,)."""
     score, bars = clock.score, clock.bars
     at = clock.bar_at(onsets)
     offsets = np.zeros(len(bars), dtype=np.int64)
@@ -189,6 +216,15 @@ def _write_places(steps, columns, clock: Clock, onsets: np.ndarray) -> None:
     full = len(bars) - bool(score.upbeat)
     steps[0, columns["metre"]] = metres[0]
     steps[0, columns["bars_left"]] = 1 + min(full, given_fields.BARS_LEFT)
+    steps[:, columns["role"]] = given_fields.ENDS
+    return np.concatenate([[0], at, [len(bars) - 1]])
+
+
+def _write_description(steps, columns, described, bars: np.ndarray, onsets: np.ndarray) -> None:
+    """What each bar repeats, and the chord under each note."""
+    steps[:, columns["repeats"]] = 1 + described.repeats[np.minimum(bars, len(described.repeats) - 1)]
+    steps[1:-1, columns["chord"]] = 2 + described.chord_at(onsets)
+    steps[0, columns["chord"]] = steps[1, columns["chord"]]
 
 
 def _with_maps(score: Score, body, columns, onsets, plan: Plan | None) -> Score:
@@ -211,129 +247,3 @@ def _with_maps(score: Score, body, columns, onsets, plan: Plan | None) -> Score:
         keys=(Key(0, *given_fields.class_key(key)),) if key else (),
         upbeat=bar - place + 1 if 1 < place <= bar else 0,
     )
-
-
-class NotesCursor(Cursor):
-    """A piece of exactly the plan's bars, note by note."""
-
-    def __init__(self, encoding: Encoding, plan: Plan):
-        self.plan, self.classes = plan, given_fields.plan_classes(plan, encoding.styles)
-        self.metre, self.bar = given_fields.metre_class(*plan.metre), given_fields.plan_bar(plan)
-        self.now = self.sound_end = 0  # ticks since the first bar line; when the last sound so far stops
-        self.end = self.left = plan.bars * self.bar
-        self.started = False
-        self.last = dict.fromkeys(COMPOSED, -1)
-        self.sounding: dict[tuple[int, int, int], int] = {}  # (program, part, pitch) -> the tick it stops
-        self.programs = np.zeros(PROGRAMS, dtype=bool)
-        self.programs[list(plan.programs)] = True
-        self.pitches = {program: _pitch_range(program) for program in plan.programs}
-        counts = {program: plan.programs.count(program) for program in plan.programs}
-        self.parts = {program: np.arange(PARTS) < count for program, count in counts.items()}
-
-    def start(self) -> dict[str, int]:
-        left = 1 + min(self.plan.bars, given_fields.BARS_LEFT)
-        return {**self.classes, **dict.fromkeys(COMPOSED, -1), "metre": self.metre, "place": 0, "bars_left": left}
-
-    def closes(self, chosen: Mapping[str, int]) -> bool:
-        return chosen.get("wait") == END
-
-    def given(self, chosen: Mapping[str, int]) -> dict[str, int]:
-        if not chosen:
-            return self.classes
-        if len(chosen) > 1:
-            return {}
-        if chosen["wait"] == END:
-            return {"metre": 0, "place": 0, "bars_left": 0}
-        onset, end = self._onset(chosen["wait"])
-        left = (end - 1 - onset) // self.bar
-        return {
-            "metre": self.metre,
-            "place": 1 + min(onset % self.bar, PLACES - 1),
-            "bars_left": 1 + min(left, given_fields.BARS_LEFT),
-        }
-
-    def _onset(self, wait: int) -> tuple[int, int]:
-        """Tick of a note after `wait`, and where the piece ends: an upbeat comes before the bars asked for."""
-        end = self.end + self.bar if not self.started and wait else self.end
-        return self.now + wait, end
-
-    def legal(self, name: str, chosen: Mapping[str, int]) -> np.ndarray:
-        return getattr(self, f"_legal_{name}")(chosen)
-
-    def _legal_wait(self, chosen) -> np.ndarray:
-        allowed = np.zeros(END + 1, dtype=bool)
-        if not self.started:
-            allowed[min(-self.plan.upbeat % self.bar, LONGEST_WAIT)] = True
-            return allowed
-        silence = int(LONGEST_SILENCE * self.bar)
-        furthest = min(LONGEST_WAIT, self.end - 1 - self.now, max(self.sound_end - self.now, 0) + silence)
-        allowed[1 : furthest + 1] = True
-        allowed[0] = self._room_in_chord()
-        allowed[END] = self.now >= self.end - self.bar or not allowed.any()
-        return allowed
-
-    def _room_in_chord(self) -> bool:
-        """Whether another note can follow at the same onset: a higher pitch, part or program is left."""
-        program, part, pitch = (self.last[name] for name in ("program", "part", "pitch"))
-        higher = np.flatnonzero(self.programs) > program
-        more_parts = np.flatnonzero(self.parts[program]).max() > part
-        return bool(higher.any() or more_parts or self._free(program, part, self.now)[pitch + 1 :].any())
-
-    def _free(self, program: int, part: int, onset: int) -> np.ndarray:
-        """Pitches that do not sound already in that part at `onset`, within the instrument's range, (128,) bool."""
-        free = self.pitches[program].copy()
-        for (other, its_part, pitch), stop in self.sounding.items():
-            if other == program and its_part == part and stop > onset:
-                free[pitch] = False
-        return free
-
-    def _legal_program(self, chosen) -> np.ndarray:
-        if chosen["wait"] or not self.started:
-            return self.programs
-        program, part, pitch = (self.last[name] for name in ("program", "part", "pitch"))
-        allowed = self.programs & (np.arange(PROGRAMS) > program)
-        more_parts = np.flatnonzero(self.parts[program]).max() > part
-        allowed[program] = more_parts or self._free(program, part, self.now)[pitch + 1 :].any()
-        return allowed
-
-    def _legal_part(self, chosen) -> np.ndarray:
-        program = chosen["program"]
-        parts = self.parts[program].copy()
-        if self.started and not chosen["wait"] and program == self.last["program"]:
-            part, pitch = self.last["part"], self.last["pitch"]
-            parts &= np.arange(PARTS) >= part
-            parts[part] &= self._free(program, part, self.now)[pitch + 1 :].any()
-        return parts
-
-    def _legal_pitch(self, chosen) -> np.ndarray:
-        onset, _ = self._onset(chosen["wait"])
-        free = self._free(chosen["program"], chosen["part"], onset)
-        same = chosen["program"] == self.last["program"] and chosen["part"] == self.last["part"]
-        if self.started and not chosen["wait"] and same:
-            free[: self.last["pitch"] + 1] = False
-        return free if free.any() else self.pitches[chosen["program"]]
-
-    def _legal_duration(self, chosen) -> np.ndarray:
-        onset, end = self._onset(chosen["wait"])
-        return np.arange(LONGEST_NOTE) < end - onset
-
-    def _legal_velocity(self, chosen) -> np.ndarray:
-        return np.arange(VELOCITIES) > 0
-
-    def push(self, chosen: Mapping[str, int]) -> bool:
-        if chosen["wait"] == END:
-            return False
-        self.now, self.end = self._onset(chosen["wait"])
-        self.started, self.time, self.left = True, self.now, self.end - self.now
-        stop = self.now + chosen["duration"] + 1
-        self.sound_end = max(self.sound_end, stop)
-        self.sounding = {sound: tick for sound, tick in self.sounding.items() if tick > self.now}
-        self.sounding[chosen["program"], chosen["part"], chosen["pitch"]] = stop
-        self.last = dict(chosen)
-        return True
-
-
-def _pitch_range(program: int) -> np.ndarray:
-    low, high = RANGES[program] if program != DRUM_PROGRAM else (27, 87)
-    pitches = np.arange(128)
-    return (pitches >= low) & (pitches <= high)

@@ -39,23 +39,28 @@ class Encoding(Base):
         self.styles = tuple(styles)
         self.fields = (
             *given_fields.PIECE_FIELDS,
-            Field("metre", "categorical", 1 + len(given_fields.METRES), given=True, droppable=True),
-            Field("place", "categorical", 1 + PLACES, given=True, droppable=True),
-            Field("bars_left", "categorical", 2 + given_fields.BARS_LEFT, given=True, droppable=True),
+            Field("metre", "categorical", 1 + len(given_fields.METRES), given=True, droppable=given_fields.SELDOM),
+            Field("place", "categorical", 1 + PLACES, given=True, droppable=given_fields.SELDOM),
+            Field("bars_left", "categorical", 2 + given_fields.BARS_LEFT, given=True, droppable=given_fields.SELDOM),
             *(Field(f"sounding_{voice}", "categorical", 129, given=True) for voice in VOICES),
             *(Field(voice, "categorical", FIRST_PITCH + 128) for voice in VOICES),
         )
 
-    def encode(self, score: Score, labels: Mapping[str, Any] | None = None) -> np.ndarray:
+    def heard(self, score: Score) -> Score:
         if not len(score):
             raise Unencodable("empty", "there is no note to encode")
-        score = given_fields.aligned(score)
+        return given_fields.aligned(score)
+
+    def encode(self, score: Score, labels: Mapping[str, Any] | None = None) -> np.ndarray:
+        score = self.heard(score)
         grid = _grid(score)
         steps = np.zeros((1 + len(grid), len(self.fields)), dtype=STEP_DTYPE)
         columns = self.columns
         for name, value in given_fields.piece_classes(score, self.styles, labels or {}).items():
             steps[:, columns[name]] = value
-        _write_places(steps, columns, score)
+        bars = _write_places(steps, columns, score)
+        for name, value in given_fields.bar_columns(labels or {}, ()).items():
+            steps[:, columns[name]] = value if np.ndim(value) == 0 else value[np.minimum(bars, len(value) - 1)]
         for voice in VOICES:
             line = grid[:, SCORE_ORDER.index(voice)]
             steps[0, columns[voice]] = -1
@@ -74,6 +79,11 @@ class Encoding(Base):
             for at, stop in zip(changes[struck], ends[struck], strict=True):
                 rows.append((at * STEP, (stop - at) * STEP, line[at] - FIRST_PITCH, VELOCITY, track))
         return _as_score(body, columns, rows, plan)
+
+    def bar_numbers(self, rows: np.ndarray, times: np.ndarray) -> np.ndarray:
+        place = rows[:, self.columns["place"]].astype(int)
+        begins = (np.diff(place) <= 0) & (place[1:] < PLACES)  # so far into a bar, places are not told apart
+        return np.concatenate([[0], np.cumsum(begins)])
 
     def times(self, steps: np.ndarray) -> np.ndarray:
         return np.arange(-1, len(steps) - 1, dtype=np.int32) * STEP
@@ -147,8 +157,8 @@ def _sounding(line: np.ndarray) -> np.ndarray:
     return np.maximum(line[at] - FIRST_PITCH + 1, 0)
 
 
-def _write_places(steps: np.ndarray, columns: dict[str, int], score: Score) -> None:
-    """Metre, place in the bar and bars to come of every row (row 0 as the first)."""
+def _write_places(steps: np.ndarray, columns: dict[str, int], score: Score) -> np.ndarray:
+    """Metre, place in the bar and bars to come of every row (row 0 as the first); returns the bar of each, (T,)."""
     ratio = TICKS_PER_BEAT / score.ticks_per_beat
     changes, metre = list(score.metres), Metre(0, *DEFAULT_METRE)  # 4/4 until the first metre, as MIDI has it
     upbeat_steps, length = round(score.upbeat * ratio / STEP), len(steps) - 1
@@ -173,6 +183,8 @@ def _write_places(steps: np.ndarray, columns: dict[str, int], score: Score) -> N
         steps[rows, columns["bars_left"]] = 1 + min(len(bars) - 1 - number, given_fields.BARS_LEFT)
     for name in ("metre", "place", "bars_left"):
         steps[0, columns[name]] = steps[1, columns[name]]
+    lengths = [stop - start for start, stop, _, _ in bars]
+    return np.concatenate([[0], np.repeat(np.arange(len(bars)), lengths)])
 
 
 def _as_score(body: np.ndarray, columns: dict[str, int], rows: list, plan: Plan | None) -> Score:
@@ -199,6 +211,7 @@ class VoicesCursor(Cursor):
 
     def __init__(self, encoding: Encoding, plan: Plan):
         self.plan, self.classes = plan, given_fields.plan_classes(plan, encoding.styles)
+        self.controls = dict(plan.controls)
         self.bar = given_fields.plan_bar(plan) // STEP
         self.upbeat = plan.upbeat // STEP % self.bar
         self.length = self.upbeat + plan.bars * self.bar
@@ -216,6 +229,7 @@ class VoicesCursor(Cursor):
         left = self.plan.bars + bool(self.upbeat) - 1 - position // self.bar
         return {
             **self.classes,
+            **given_fields.level_classes(self.controls, position // self.bar, given_fields.DESCRIPTORS),
             "metre": self.metre,
             "place": 1 + min(position % self.bar, PLACES - 1),
             "bars_left": 1 + min(left, given_fields.BARS_LEFT),

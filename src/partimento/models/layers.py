@@ -36,53 +36,93 @@ class StepEmbedding(nn.Module):
 
     def forward(self, last: Tensor, coming: Tensor) -> Tensor:
         """Rows (..., columns) of the last and the coming step -> (..., width)."""
-        total = torch.zeros((), device=last.device)
-        for name in self.from_last:
-            index = last[..., self.columns[name]]
-            total = total + self.tables[name](torch.where(index < 0, self.sizes[name] - 1, index))
-        for name in self.from_coming:
-            total = total + self.tables[name](coming[..., self.columns[name]])
-        return total
+        names = [*self.from_last, *self.from_coming]
+        picked = [_rows_of(last[..., self.columns[name]], self.sizes[name]) for name in self.from_last]
+        picked += [coming[..., self.columns[name]] for name in self.from_coming]
+        return summed([self.tables[name] for name in names], picked)
+
+
+def _rows_of(index: Tensor, size: int) -> Tensor:
+    """The class -1, before the music, as the last row of its table."""
+    return torch.where(index < 0, size - 1, index)
+
+
+def summed(tables: Sequence[nn.Module], picked: Sequence[Tensor]) -> Tensor:
+    """Sum of a row of each table, by indices (...) each -> (..., width); one fused look-up instead of many."""
+    weights: list[Tensor] = [table.get_parameter("weight") for table in tables]
+    starts = torch.tensor([0, *(len(weight) for weight in weights[:-1])], device=picked[0].device).cumsum(0)
+    index = torch.stack(list(picked), dim=-1) + starts
+    found = F.embedding_bag(index.flatten(0, -2), torch.cat(weights), mode="sum")
+    return found.view(*picked[0].shape, found.shape[-1])
 
 
 class Heads(nn.Module):
-    """Chained heads: each composed field sees the hidden state and every field of its step known before it."""
+    """Chained heads: each composed field sees the hidden state and every field of its step known before it.
+
+    What is given after a composed field is summed from tables that all heads share, each with its own view of it.
+    """
 
     def __init__(self, fields: Sequence[Field], width: int, head_width: int, dropout: float):
         super().__init__()
         self.columns = {field.name: column for column, field in enumerate(fields)}
-        self.before: dict[str, list[str]] = {}
+        self.before: dict[str, list[str]] = {}  # composed fields chosen before
+        self.informed: dict[str, list[str]] = {}  # given fields known by then
         self.enter, self.inner, self.leave = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
-        self.chain = nn.ModuleDict()
+        self.chain, self.told, self.view = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         known: list[Field] = []
+        informed: list[str] = []
         for field in (entry for entry in fields if not entry.given):
-            self.before[field.name] = [entry.name for entry in known]
+            self.before[field.name], self.informed[field.name] = [entry.name for entry in known], list(informed)
             self.enter[field.name] = nn.Linear(width, head_width)
             self.inner[field.name] = nn.Linear(head_width, head_width)
             self.leave[field.name] = nn.Linear(head_width, field.size)
+            if informed:
+                self.view[field.name] = nn.Linear(head_width, head_width, bias=False)
             for entry in known:
-                table = nn.Embedding(entry.size, head_width)
-                nn.init.normal_(table.weight, std=0.5 / math.sqrt(len(known)))
-                self.chain[f"{field.name}_{entry.name}"] = table
-            known += [field, *(entry for entry in fields if entry.after == field.name)]
+                self.chain[f"{field.name}_{entry.name}"] = _table(entry.size, head_width, 0.5 / math.sqrt(len(known)))
+            known.append(field)
+            later = [entry for entry in fields if entry.after == field.name]
+            for entry in later:
+                self.told[entry.name] = _table(entry.size, head_width, 1 / math.sqrt(len(later)))
+            informed += [entry.name for entry in later]
         self.dropout = nn.Dropout(dropout)
 
     def logits(self, name: str, hidden: Tensor, chosen: Tensor) -> Tensor:
         """Logits (..., classes) of field `name` from hidden (..., width) and known columns (..., columns)."""
+        return self._logits(name, hidden, chosen, self._heard(name, chosen))
+
+    def _heard(self, name: str, chosen: Tensor) -> Tensor | None:
+        """The sum of what is given by the time that `name` is chosen, (..., head width)."""
+        names = self.informed[name]
+        return summed([self.told[n] for n in names], [chosen[..., self.columns[n]] for n in names]) if names else None
+
+    def _logits(self, name: str, hidden: Tensor, chosen: Tensor, heard: Tensor | None) -> Tensor:
         mixed = self.enter[name](hidden)
-        for other in self.before[name]:
-            mixed = mixed + self.chain[f"{name}_{other}"](chosen[..., self.columns[other]].clamp(min=0))
+        if heard is not None:
+            mixed = mixed + self.view[name](heard)
+        if others := self.before[name]:
+            tables = [self.chain[f"{name}_{other}"] for other in others]
+            mixed = mixed + summed(tables, [chosen[..., self.columns[other]].clamp(min=0) for other in others])
         return finish(mixed, self.inner[name], self.leave[name], self.dropout)
 
     def nats(self, hidden: Tensor, steps: Tensor) -> dict[str, Tensor]:
         """Negative log-likelihood (B, T) of each composed field; 0 where its class is -1."""
-        found = {}
+        found, heard = {}, None
+        names: list[str] = []
         for name in self.before:
-            logits = self.logits(name, hidden, steps).float()
+            if self.informed[name] != names:
+                names, heard = self.informed[name], self._heard(name, steps)
+            logits = self._logits(name, hidden, steps, heard).float()
             target = steps[..., self.columns[name]]
             flat = F.cross_entropy(logits.flatten(0, -2), target.flatten(), ignore_index=-1, reduction="none")
             found[name] = flat.view(target.shape)
         return found
+
+
+def _table(size: int, width: int, spread: float) -> nn.Embedding:
+    table = nn.Embedding(size, width)
+    nn.init.normal_(table.weight, std=spread)
+    return table
 
 
 def finish(mixed: Tensor, inner: nn.Module, leave: nn.Module, dropout: nn.Module | None = None) -> Tensor:

@@ -15,10 +15,12 @@ from torch import Tensor
 
 from ..corpus import Cache, Piece
 from ..encodings import Encoding
+from ..encodings.base import Lesson
+from ..profile import Scales, with_classes
 
 POOL = 4  # batches drawn together and sorted by length, so that little is padding
 DROP_ALL = 0.1  # share of windows that see no control at all
-DROP_ONE = 0.1  # chance of each control of the others to be dropped
+OFTEN = 0.5  # fields that are left out at least so often are left out together, more or fewer a window
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Window:
     first: int
     length: int
     semitones: int
+    style: str
 
 
 class Batches:
@@ -35,9 +38,10 @@ class Batches:
 
     def __init__(
         self, cache: Cache, encoding: Encoding, *, split: str, size: int, window: int, seed: int,
-        weights: Mapping[str, float] | None = None,
+        weights: Mapping[str, float] | None = None, scales: Scales | None = None,
     ):  # fmt: skip
         self.cache, self.encoding, self.size, self.window, self.seed = cache, encoding, size, window, seed
+        self.scales = scales or {}
         self.by_style: dict[str, list[Piece]] = defaultdict(list)
         for piece in cache.of(split):
             self.by_style[piece.style].append(piece)
@@ -48,15 +52,15 @@ class Batches:
         self.columns = encoding.columns
         self.droppable = [field for field in encoding.given if field.droppable]
 
-    def at(self, step: int) -> dict[str, Tensor]:
-        """The batch of training step `step`."""
-        rng = np.random.default_rng([self.seed, step])
+    def at(self, step: int, rank: int = 0) -> dict[str, Tensor]:
+        """The batch of training step `step` in process `rank`; all processes get windows of like length."""
+        rng = np.random.default_rng([self.seed, step, rank])
         windows = sorted((self._draw(rng) for _ in range(POOL * self.size)), key=lambda window: window.length)
-        start = int(rng.integers(POOL)) * self.size
-        tables = [self._rows(window) for window in windows[start : start + self.size]]
-        for rows, _ in tables:
-            self._drop(rows, rng)
-        return collate(tables)
+        start = int(np.random.default_rng([self.seed, step]).integers(POOL)) * self.size
+        lessons = [self._rows(window, rng) for window in windows[start : start + self.size]]
+        for lesson in lessons:
+            self._drop(lesson.rows, rng)
+        return collate(lessons)
 
     def _draw(self, rng: np.random.Generator) -> Window:
         pieces = self.by_style[self.styles[int(rng.choice(len(self.styles), p=self.shares))]]
@@ -66,30 +70,37 @@ class Batches:
         # as often the beginning or the end of a piece as chance alone would seldom give
         where = int(rng.integers(-length // 4, steps - length + length // 4 + 1)) if steps > length else 0
         first = piece.start + min(max(where, 0), steps - length)
-        return Window(first, length, int(rng.integers(piece.low, piece.high + 1)))
+        return Window(first, length, int(rng.integers(piece.low, piece.high + 1)), piece.style)
 
-    def _rows(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """Rows (length + 1, columns) and their times (length + 1,), from the window's row 0 on."""
-        span = slice(window.first, window.first + window.length + 1)
-        rows = np.asarray(self.cache.steps[span])
-        times = np.asarray(self.cache.times[span])
-        return self.encoding.transpose(rows, window.semitones), times - times[0]
+    def _rows(self, window: Window, rng: np.random.Generator) -> Lesson:
+        """A task made of the window's rows, from its row 0 on."""
+        rows, times = window_of(self.cache, self.encoding, window, self.scales)
+        return self.encoding.arranged(rows, times, rng)
 
     def _drop(self, rows: np.ndarray, rng: np.random.Generator) -> None:
-        everything = rng.random() < DROP_ALL
+        everything, often = rng.random() < DROP_ALL, rng.random()
         for field in self.droppable:
-            if rng.random() < DROP_ONE or everything:
+            chance = often if field.droppable >= OFTEN else field.droppable
+            if rng.random() < chance or everything:
                 rows[:, self.columns[field.name]] = 0
 
 
-def collate(tables: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Tensor]:
-    """Padded tensors of several pieces' rows and times; see `models.base` for what a batch holds."""
-    longest = max(len(rows) for rows, _ in tables)
-    table = np.zeros((len(tables), longest, tables[0][0].shape[1]), dtype=np.int64)
-    time = np.zeros((len(tables), longest), dtype=np.int64)
-    mask = np.zeros((len(tables), longest - 1), dtype=bool)
-    for n, (rows, times) in enumerate(tables):
-        table[n, : len(rows)], time[n, : len(rows)], mask[n, : len(rows) - 1] = rows, times, True
+def window_of(cache: Cache, encoding: Encoding, window: Window, scales: Scales) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (length + 1, columns) of a window, measures turned into classes, and their times (length + 1,)."""
+    span = slice(window.first, window.first + window.length + 1)
+    times = np.asarray(cache.times[span])
+    rows = encoding.transpose(np.asarray(cache.steps[span]), window.semitones)
+    return with_classes(rows, encoding, scales.get(window.style, {})), times - times[0]
+
+
+def collate(lessons: Sequence[Lesson]) -> dict[str, Tensor]:
+    """Padded tensors of several lessons; see `models.base` for what a batch holds."""
+    longest = max(len(lesson.rows) for lesson in lessons)
+    table = np.zeros((len(lessons), longest, lessons[0].rows.shape[1]), dtype=np.int64)
+    time = np.zeros((len(lessons), longest), dtype=np.int64)
+    mask = np.zeros((len(lessons), longest - 1), dtype=bool)
+    for n, (rows, times, counts) in enumerate(lessons):
+        table[n, : len(rows)], time[n, : len(rows)], mask[n, : len(rows) - 1] = rows, times, counts[1:]
     both = torch.from_numpy(table)
     return {
         "last": both[:, :-1],
@@ -99,16 +110,15 @@ def collate(tables: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, Tensor
     }
 
 
-def whole_pieces(cache: Cache, pieces: Sequence[Piece], window: int, size: int) -> Iterator[dict[str, Tensor]]:
+def whole_pieces(
+    cache: Cache, encoding: Encoding, pieces: Sequence[Piece], window: int, size: int, scales: Scales
+) -> Iterator[dict[str, Tensor]]:
     """Every step of the pieces exactly once, in windows, `size` windows a batch of like length."""
     spans = []
     for piece in pieces:
         for first in range(0, piece.length - 1, window):
-            spans.append((piece.start + first, min(window, piece.length - 1 - first)))
-    spans.sort(key=lambda span: (span[1], span[0]))
+            spans.append(Window(piece.start + first, min(window, piece.length - 1 - first), 0, piece.style))
+    spans.sort(key=lambda span: (span.length, span.first))
     for at in range(0, len(spans), size):
-        tables = []
-        for first, length in spans[at : at + size]:
-            times = np.asarray(cache.times[first : first + length + 1])
-            tables.append((np.array(cache.steps[first : first + length + 1]), times - times[0]))
-        yield collate(tables)
+        found = [window_of(cache, encoding, span, scales) for span in spans[at : at + size]]
+        yield collate([encoding.arranged(rows, times, None) for rows, times in found])

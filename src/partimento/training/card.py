@@ -35,7 +35,7 @@ def card(run: Run, model: Composer, state: dict[str, Any], size: int, folders: I
             "seed": plan.seed,
         },
         "earlier": _earlier(plan),
-        "nats": held_out_nats(model, cache, plan),
+        "nats": held_out_nats(run, model),
     }  # fmt: skip
 
 
@@ -53,20 +53,22 @@ def _best_step(state: dict[str, Any]) -> int:
     return min(judged, key=lambda entry: entry["valid"])["step"] if judged else state["step"]
 
 
-def held_out_nats(model: Composer, cache: Cache, plan: TrainingPlan) -> dict[str, Any]:
+def held_out_nats(run: Run, model: Composer) -> dict[str, Any]:
     """Nats per note (encoding `notes`) or per voice and sixteenth (`voices`), by style and side.
 
-    "told": with every given field, as when composing; "untold": with none of those that may be left out.
+    "told": with all that is known of a piece (style, key, tempo, metre, place, bars to come) and no control of what
+    is asked for (descriptors, chords, form); "untold": with neither.
     """
+    cache = run.cache
     unit = 4 if cache.spec["name"] == "voices" else 1
     controls = frozenset(entry.name for entry in model.fields if entry.droppable)
     found: dict[str, Any] = {"unit": "voice and sixteenth" if unit == 4 else "note"}
     for style in sorted({piece.style for piece in cache.pieces}):
         for split in ("valid", "test"):
             pieces = [piece for piece in cache.of(split) if piece.style == style]
-            for name, drop in (("told", frozenset()), ("untold", controls)):
+            for name, drop in (("told", run.optional), ("untold", controls)):
                 if pieces:
-                    nats = nats_per_step(model, cache, pieces, plan.window, torch.device("cpu"), drop)
+                    nats = nats_per_step(run, model, pieces, drop)
                     found[f"{style}, {split}, {name}"] = round(sum(nats.values()) / unit, 4)
     return found
 

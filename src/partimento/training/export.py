@@ -104,9 +104,14 @@ class Head(nn.Module):
         before = heads.before[name]
         tables = [heads.chain[f"{name}_{other}"] for other in before]
         self.chain = Tables(tables, [heads.columns[other] for other in before], False) if before else None
+        told = heads.informed[name]
+        self.told = Tables([heads.told[n] for n in told], [heads.columns[n] for n in told], False) if told else None
+        self.view = heads.view[name] if told else None
 
     def forward(self, hidden: Tensor, chosen: Tensor) -> Tensor:
         mixed = self.enter(hidden)
+        if self.told is not None and self.view is not None:
+            mixed = mixed + self.view(self.told(chosen))
         if self.chain is not None:
             mixed = mixed + self.chain(chosen)
         return finish(mixed, self.inner, self.leave)

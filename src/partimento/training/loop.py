@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,24 +17,26 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..corpus import Cache
+from ..corpus import Cache, Piece
 from ..encodings import Encoding, get_encoding
 from ..errors import BadOption, MusicError
 from ..models import get_family
 from ..models.base import Composer, autocast_for
-from . import checkpoint
-from .batches import Batches, whole_pieces
+from ..profile import scales_of
+from . import checkpoint, together
+from .batches import OFTEN, Batches, whole_pieces
 from .weights import load_composer
 
 WARM_UP = 0.03  # share of the steps in which the learning rate rises
 FLOOR = 0.02  # of the peak learning rate, at the end
 TIMED_STEPS = 12  # steps that are timed to turn minutes into steps; the first few are warm-up
 MATRIX_DIMENSIONS = 2
+MOST_JUDGED = 10_000  # steps a style, or little more, that judge the weights during a run; in the card all do
 PRECISIONS = ("f32", "bf16")
 LIMITS = {
     "minutes": (0.001, 10**6), "steps": (0, 10**9), "batch": (1, 10**5), "window": (8, 10**5), "rate": (0, 10),
     "weight_decay": (0, 10), "average": (0, 1), "clip": (0, 10**6), "seed": (0, 2**40), "threads": (1, 1024),
-    "evaluations": (1, 10**6), "save_seconds": (0, 10**12),
+    "processes": (1, 256), "evaluations": (1, 10**6), "save_seconds": (0, 10**12),
 }  # fmt: skip
 
 
@@ -55,7 +57,8 @@ class TrainingPlan:
     seed: int = 0
     precision: str = "f32"
     device: str = "cpu"
-    threads: int = 1
+    threads: int = 1  # of each process
+    processes: int = 1  # that share the work, each with `batch` windows a step
     evaluations: int = 20  # over the whole run
     save_seconds: float = 60.0
     style_weights: dict[str, float] = field(default_factory=dict)
@@ -105,10 +108,12 @@ class Run:
             for key, (params, _) in self.objectives.items()
             for n, optimiser in enumerate(optimisers(self.model, params, plan))
         }
+        self.scales = scales_of(cache, self.encoding)
         self.batches = Batches(
             cache, self.encoding, split="train", size=plan.batch, window=plan.window, seed=plan.seed,
-            weights=plan.style_weights,
+            weights=plan.style_weights, scales=self.scales,
         )  # fmt: skip
+        self.optional = frozenset(entry.name for entry in self.encoding.fields if entry.droppable >= OFTEN)
         self.state: dict[str, Any] = {"step": 0, "steps": plan.steps, "best": None, "history": [], "seconds": 0.0}
         self.state["identity"] = identity(cache, plan)
 
@@ -142,11 +147,12 @@ class Run:
     def one_step(self) -> tuple[dict[str, Tensor], int]:
         """Take the next batch; the loss's terms and the steps of music in it."""
         step, plan = self.state["step"], self.plan
-        batch = {name: value.to(self.device) for name, value in self.batches.at(step).items()}
+        rank, size = together.rank_and_size()
+        batch = {name: value.to(self.device) for name, value in self.batches.at(step, rank).items()}
         self.model.train()
         terms: dict[str, Tensor] = {}
         for number, (key, (parameters, loss)) in enumerate(self.objectives.items()):
-            torch.manual_seed(plan.seed * 1_000_003 + step * 7 + number)  # dropout
+            torch.manual_seed(plan.seed * 1_000_003 + (step * size + rank) * 7 + number)  # dropout
             own = [one for name, one in self.optimisers.items() if name.startswith(f"{key}.")]
             for optimiser in own:
                 for group in optimiser.param_groups:
@@ -157,6 +163,7 @@ class Run:
             for optimiser in own:
                 optimiser.zero_grad(set_to_none=True)
             total.backward()
+            together.average_gradients(parameters)
             torch.nn.utils.clip_grad_norm_(parameters, plan.clip)
             for optimiser in own:
                 optimiser.step()
@@ -182,11 +189,18 @@ class Run:
         self.model.load_state_dict(self.average)
         total: dict[str, float] = {}
         for style, share in shares.items():
-            nats = nats_per_step(self.model, self.cache, by_style[style], self.plan.window, self.device)
+            pieces = _some(by_style[style])
+            nats = nats_per_step(self, self.model, pieces, self.optional)
             for name, value in nats.items():
                 total[name] = total.get(name, 0.0) + value * float(share) / sum(map(float, shares.values()))
         self.model.load_state_dict(kept)
         return total
+
+
+def _some(pieces: Sequence[Piece]) -> list[Piece]:
+    """Enough held-out pieces of a style to judge by during a run, spread over them; at least one."""
+    apart = max(1, sum(piece.length for piece in pieces) // MOST_JUDGED)
+    return list(pieces[::apart])
 
 
 def go_on_from(model: Composer, path: Path) -> None:
@@ -205,18 +219,20 @@ def identity(cache: Cache, plan: TrainingPlan) -> str:
     return json.dumps([cache.fingerprint, cache.spec, said], sort_keys=True)
 
 
-def nats_per_step(model: Composer, cache: Cache, pieces, window: int, device, drop: frozenset[str] = frozenset()):
+def nats_per_step(run: Run, model: Composer, pieces, drop: frozenset[str] = frozenset()) -> dict[str, float]:
     """Mean nats per step of each composed field over whole pieces; fields named in `drop` are not told."""
     model.eval()
+    device = next(model.parameters()).device
     totals, steps = dict.fromkeys(model.heads.before, 0.0), 0
     columns = [n for n, entry in enumerate(model.fields) if entry.name in drop]
     with torch.inference_mode():
-        for batch in whole_pieces(cache, pieces, window, 16):
+        for batch in whole_pieces(run.cache, run.encoding, pieces, run.plan.window, 16, run.scales):
             batch = {name: value.to(device) for name, value in batch.items()}
             for column in columns:
                 batch["last"][..., column] = 0
                 batch["steps"][..., column] = 0
-            nats = model.heads.nats(model.hidden(batch), batch["steps"])
+            with autocast_for(device, run.plan.precision):
+                nats = model.heads.nats(model.hidden(batch), batch["steps"])
             for name, value in nats.items():
                 totals[name] += float((value * batch["mask"]).sum())
             steps += int(batch["mask"].sum())
@@ -270,8 +286,19 @@ def train(cache: Cache, plan: TrainingPlan, folder: Path) -> Iterator[Progress]:
         torch.manual_seed(plan.seed)
         fresh = Run(cache, replace(plan, steps=run.state["steps"]), folder)
         run = fresh
-        run.save(run.last)
-    yield from _steps(run)
+    run.save(run.last)
+    arguments = (str(cache.folder), replace(plan, steps=run.state["steps"]), str(folder))
+    is_over = run.state["step"] >= run.state["steps"]
+    with together.Followers(_follow, arguments, folder, 1 if is_over else plan.processes):
+        yield from _steps(run)
+
+
+def _follow(cache: str, plan: TrainingPlan, folder: str) -> None:
+    """Take part in a run that another process leads."""
+    run = Run(Cache.open(cache), plan, Path(folder))
+    run.resume()
+    while run.state["step"] < run.state["steps"]:
+        run.one_step()
 
 
 def _steps(run: Run) -> Iterator[Progress]:
@@ -280,7 +307,7 @@ def _steps(run: Run) -> Iterator[Progress]:
     before, notes, recent, since = run.state["seconds"], 0, 0.0, 0
     while run.state["step"] < steps:
         terms, seen = run.one_step()
-        notes, since = notes + seen, since + 1
+        notes, since = notes + seen * run.plan.processes, since + 1  # the others' batches are of like length
         recent += float(torch.stack(list(terms.values())).sum().detach())
         step, now = run.state["step"], time.monotonic()
         run.state["seconds"] = before + now - started
