@@ -19,12 +19,15 @@ LEVELS = {
     0: ("errors", "machine", "registry"),
     1: ("score", "timing", "theory", "lines", "transform", "arrange", "expression", "instruments"),
     2: ("formats", "encodings", "describe"),
-    3: ("corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile", "composing", "asking", "frames", "editing", "steering", "recipes", "outlines"),
+    3: (
+        "corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile", "composing", "asking",
+        "frames", "editing", "steering", "recipes", "outlines",
+    ),
     4: ("models",),
     5: ("training",),
     6: ("api", "cards", "presets", "styles"),
     7: ("cli", "studio", "live"),
-}
+}  # fmt: skip
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
 SIBLINGS = (0, 1, 3, 6)  # levels whose rooms may use each other, as long as no circle closes
 FACES = LEVELS[7]

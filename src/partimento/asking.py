@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from . import outlines
-from .encodings._given import AXES
 from .encodings.base import Plan
 from .errors import BadOption
 from .expression import excitement_tempo
@@ -204,14 +203,15 @@ def controls_for(profile, request: Request, bars: int, has_upbeat: bool) -> dict
         if curve is not None:
             values = values_of(curve, bars)
             found[name] = tuple(np.concatenate([values[:1], values] if has_upbeat else [values]).tolist())
+    known = {name: (field, scale) for name, field, scale in profile.get("axes", ())}
     for name, value in request.axes.items():
-        scales = profile.get("axes", {})
-        if name not in scales:
-            known = ", ".join(scales) or "none"
+        if name not in known:
+            listed = ", ".join(known) or "none"
             raise BadOption(
-                f"no axis {name!r} in this model; it has {known}. An axis is a column of --labels in training"
+                f"no axis {name!r} in this model; it has {listed}. Axes are columns of --labels in training"
             )
-        found[AXES[list(scales).index(name)]] = float((np.searchsorted(scales[name][1:-1], value, "right") + 0.5) / 10)
+        axis, scale = known[name]
+        found[axis] = float((np.searchsorted(scale[1:-1], value, "right") + 0.5) / 10)
     return found
 
 

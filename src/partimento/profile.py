@@ -80,10 +80,11 @@ def style_profiles(cache: Cache, encoding: Encoding) -> dict[str, Any]:
         found[style]["ranges"] = ranges(cache, encoding, pieces)
         found[style]["pieces"], found[style]["scales"] = len(pieces), scales[style]
         found[style]["velocities"] = velocities(cache, encoding, pieces)
-        found[style]["axes"] = {
-            name: scales[style][field] for field, name in zip(AXES, getattr(encoding, "axes", ()), strict=False)
+        found[style]["axes"] = [
+            [name, field, scales[style][field]]
+            for field, name in zip(AXES, getattr(encoding, "axes", ()), strict=False)
             if field in scales[style]
-        }  # fmt: skip
+        ]
         found[style]["outlines"] = outlines(cache, encoding, pieces)
     return found
 
