@@ -387,6 +387,16 @@ def test_candidates_differ_and_the_best_comes_first(tiny):
     assert all("happiness" in one.obtained and "happiness" in one.errors for one in found)
 
 
+def test_the_style_is_the_one_that_the_piece_is_most_like_unless_it_is_named(tiny):
+    def style_of(score: Score, **named) -> str:
+        found = api.infill(score, (2, 2), model=tiny.pair, candidates=1, **named)
+        return found[0].score.recipe["asked"]["style"]
+
+    assert [style_of(score) for score in (tune(3), duet(3), tune(7), duet(7))] == ["tunes", "duets"] * 2
+    assert style_of(tune(3), style="duets") == "duets"
+    assert style_of(replace(tune(3), tracks=(Track("Kit", DRUM_PROGRAM),))) in ("tunes", "duets")
+
+
 # --- recipes
 
 

@@ -150,7 +150,8 @@ def continue_(
     """`score` with new bars behind its end, before its "start" or behind a bar (its number), the best first.
 
     `bars` (default 8) or `seconds` say how many; `ending=False` leaves the piece open. Key, tempo, metre and
-    instruments are those of the score. Otherwise as `compose`: curves and chords count from the first new bar.
+    instruments are those of the score, the style is the one that the score is most like unless it is named. Otherwise
+    as `compose`: curves and chords count from the first new bar.
     """
     return _edited(score, "continue", {"where": where}, style, model, asked)
 
@@ -161,7 +162,7 @@ def infill(
 ) -> list[Candidate]:  # fmt: skip
     """`score` with `bars` (first, last, from 1) composed anew in `tracks` (from 1; none: all), the best first.
 
-    All that stands around them stays to the tick. Otherwise as `compose`: curves and chords count from the first of
+    All that stands around them stays to the tick. Otherwise as `continue_`: curves and chords count from the first of
     these bars.
     """
     return _edited(score, "infill", {"where": list(bars), "tracks": list(tracks)}, style, model, asked)
@@ -187,6 +188,9 @@ bars_to_vary, BARS = editing.bars_to_vary, editing.BARS
 
 def _edited(score: Score, verb: str, made: dict, style, model, asked: dict) -> list[Candidate]:
     """What `verb` makes of a score, the candidates with their recipes."""
+    if style is None and verb != "harmonize":
+        path = Path(model) if model else styles.find(DEFAULT_STYLE, obedient=True)
+        style = editing.style_like(_loaded(path), score)
     path, loaded, request = _asked(style, model, asked, obedient=True)
     found = EDITS[verb](loaded, score, request, **made)
     recipe = Recipe(verb, _digest_of(path), request, made=made, source=fingerprint(score))

@@ -17,9 +17,11 @@ from .composing import Candidate, check_controls, judged, obeyed, readings_for, 
 from .encodings._notes_cursor import PARTS, VELOCITY_STEP
 from .encodings.base import Plan
 from .errors import BadOption, MusicError
+from .evaluation.listening import listen, typicality
 from .expression import has_dynamics
 from .frames import AHEAD, PAST, Region, Sound, Standing, bars_of, sounds_of
 from .model_file import Model
+from .profile import SPAN
 from .rules import FORBIDDEN, Rule
 from .sampling import sample
 from .score import DEFAULT_TEMPO, DRUM_PROGRAM, Score, Tempo, Track
@@ -34,6 +36,7 @@ UNIT, MOST_VARIED = 2, 4  # bars of a variation that are drawn together, and com
 BESIDE = 8  # bars around a region: an instrument that plays there plays in it
 HEARD = 4  # bars around a region that are judged with it
 BEFORE_JOIN, STEADY = 16, 1.01  # bars whose tempo is taken up again after a slowing-down, times by which it differs
+OPENING, SAME_INSTRUMENTS = 64, 0.2  # bars that tell a style, and what its instruments weigh beside typicality (0-1)
 CHOIR = 52
 EVERYWHERE = (
     "style", "happiness", "excitement", "complexity", "density", "axes", "mix", "chords", "guidance", "seed",
@@ -195,6 +198,23 @@ def harmonised(model: Model, score: Score, request: Request) -> list[Candidate]:
 def full_bars(score: Score) -> int:
     """How many bars a person counts: an upbeat is none, unless it is all there is."""
     return max(1, len(Clock(score).bars) - bool(score.upbeat))
+
+
+def style_like(model: Model, score: Score) -> str:
+    """The style of the model that the first bars of a piece are most typical of; its first where nothing says so."""
+    known, bars = model.info["styles"], Clock(score).bars
+    opening = cut(score, 0, bars[min(len(bars), OPENING) - 1].end)
+    try:
+        measures = listen(opening, span=SPAN)
+    except MusicError:  # no pitched note
+        return next(iter(known))
+    programs = sorted(track.program for track in score.tracks)
+
+    def likeness(style: str) -> float:
+        share = max((share for kind, share in known[style]["programs"] if sorted(kind) == programs), default=0.0)
+        return typicality(measures, known[style]["measures"]) + SAME_INSTRUMENTS * float(share) ** 0.5
+
+    return max(known, key=likeness)
 
 
 # --- what is asked, checked and laid out

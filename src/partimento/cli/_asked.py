@@ -41,10 +41,14 @@ DRAWING = (
     ),
     click.option("--candidates", type=int, default=4, show_default=True, help="Compose several, keep the best."),
 )  # fmt: skip
-MODEL = (
-    click.option("--style", help=f"A shipped style, see `partimento styles` [default: {api.DEFAULT_STYLE}]."),
-    click.option("--model", type=click.Path(path_type=Path), help="A model file of your own instead."),
-)
+
+
+def model(style: str) -> tuple[Callable, ...]:
+    """Options of who composes; `style` says which style it is by default."""
+    return (
+        click.option("--style", help=f"A shipped style, see `partimento styles` [default: {style}]."),
+        click.option("--model", type=click.Path(path_type=Path), help="A model file of your own instead."),
+    )
 
 
 def writing(*, expression: bool, name: str) -> tuple[Callable, ...]:

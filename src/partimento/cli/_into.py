@@ -12,6 +12,7 @@ from .. import api, formats
 from ..score import Score
 from . import _asked
 
+ALIKE = "the one most like the piece"
 FILE = (click.argument("file", type=click.Path(path_type=Path)),)
 INSTRUMENTS = (
     click.option(

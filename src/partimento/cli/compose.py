@@ -28,7 +28,14 @@ ASK = (click.option("--ask", is_flag=True, help="Be asked for mood, length and f
 
 
 @click.command("compose")
-@options(_asked.MODEL, LENGTH, _asked.CONTROLS, _asked.DRAWING, _asked.writing(expression=True, name="STYLE-SEED"), ASK)
+@options(
+    _asked.model(api.DEFAULT_STYLE),
+    LENGTH,
+    _asked.CONTROLS,
+    _asked.DRAWING,
+    _asked.writing(expression=True, name="STYLE-SEED"),
+    ASK,
+)
 def command(style, model, outputs, kind, expression, roll, ask, **arguments) -> None:
     """Compose a new piece, to the bar, with a beginning and an end.
 

@@ -12,7 +12,7 @@ from . import _asked, _into
 
 
 @click.command("continue")
-@_asked.options(_into.FILE, _asked.MODEL)
+@_asked.options(_into.FILE, _asked.model(_into.ALIKE))
 @click.option("--from", "where", default="end", show_default=True, help="end, start, or the number of a bar.")
 @click.option("--bars", type=int, help=f"How many bars to compose [default: {api.BARS}].")
 @click.option("--seconds", type=float, help="As many bars as come nearest to so long instead.")

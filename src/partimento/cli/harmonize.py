@@ -10,7 +10,7 @@ from . import _asked, _into
 
 @click.command("harmonize")
 @_asked.options(
-    _into.FILE, _asked.MODEL, _into.INSTRUMENTS, _into.ENDING, _asked.CONTROLS, _asked.DRAWING,
+    _into.FILE, _asked.model(api.DEFAULT_STYLE), _into.INSTRUMENTS, _into.ENDING, _asked.CONTROLS, _asked.DRAWING,
     _into.writing("harmonize"),
 )  # fmt: skip
 def command(style, model, **arguments) -> None:

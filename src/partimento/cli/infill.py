@@ -12,7 +12,7 @@ from . import _asked, _into
 
 
 @click.command("infill")
-@_asked.options(_into.FILE, _asked.MODEL)
+@_asked.options(_into.FILE, _asked.model(_into.ALIKE))
 @click.option("--bars", required=True, metavar="FIRST-LAST", help="The bars to fill, like 5-8; one bar as 5.")
 @click.option("--tracks", default="", metavar="N,N", help="Only these tracks, from 1 [default: all that play there].")
 @_asked.options(_asked.CONTROLS, _asked.DRAWING, _into.writing("infill"))

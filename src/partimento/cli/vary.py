@@ -10,7 +10,7 @@ from . import _asked, _into
 
 
 @click.command("vary")
-@_asked.options(_into.FILE, _asked.MODEL)
+@_asked.options(_into.FILE, _asked.model(_into.ALIKE))
 @click.option("--amount", type=float, default=0.3, show_default=True, help="Share of the bars that change, 0-1.")
 @_asked.options(_asked.CONTROLS, _asked.DRAWING, _into.writing("vary"))
 def command(amount, style, model, **arguments) -> None:

@@ -5,7 +5,6 @@ On a processor two processes of one thread each get through more music than one 
 
 from __future__ import annotations
 
-import os
 import signal
 import uuid
 from collections.abc import Iterable
@@ -19,7 +18,6 @@ from torch import Tensor, distributed, multiprocessing
 from ..errors import PartimentoError
 
 PATIENCE = timedelta(hours=2)  # for the others, while the first evaluates and saves
-QUIET = 0  # added to the niceness of followers: whoever uses the machine comes first
 WATCH = 0.2  # seconds between looks at processes that are starting
 FAREWELL = 30.0  # seconds for a process to end by itself
 MEETING = "meeting-"  # the file in a run's folder where its processes meet
@@ -120,11 +118,12 @@ def meet(meeting: str, rank: int, size: int) -> None:
 
 def _follow(target: Any, arguments: tuple, meeting: str, rank: int, size: int, ready: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears of it, and ends the others
-    if hasattr(os, "nice"):
-        os.nice(QUIET)
     ready.release()
     meet(meeting, rank, size)
     try:
         target(*arguments)
     except Gone:  # the first process says so, or is gone itself
         return
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()  # its threads must end before the process does
