@@ -82,6 +82,11 @@ def test_a_verb_writes_the_piece_here_and_says_what_is_new_in_it(verb, line):
     assert {track.name for track in before.tracks} <= {track.name for track in after.tracks}
 
 
+def test_the_style_most_like_the_piece_is_the_default(verb):
+    assert "as duets, seed 3" in verb("infill duet.mid --bars 2", style="")[1]
+    assert "as tunes, seed 3" in verb("infill tune.mid --bars 2", style="")[1]
+
+
 def test_what_stands_is_not_shaped_anew_unless_it_is_asked_for(verb):
     verb("continue duet.mid --bars 2 -o plain.mid")
     verb("continue duet.mid --bars 2 --expression -o shaped.mid")

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from . import outlines
+from .describe.chords import TEMPLATES
+from .encodings._given import CHORD_KINDS
 from .encodings.base import Plan
 from .errors import BadOption
 from .expression import excitement_tempo
 from .sampling import Sampling
 from .score import DRUM_PROGRAM, TICKS_PER_BEAT
-from .theory import MODES
+from .theory import MODES, key_correlations
 from .timing import bar_ticks
 
 MOST_BARS = 2000
@@ -166,13 +168,24 @@ FLAT = 20  # between the 10th and the 90th percentile of velocity: printed score
 
 
 def _key(profile, request: Request, rng) -> tuple[int, str]:
-    """A key of the style; the happier the piece is to be, the likelier a major one."""
+    """The key that the chords asked for are in, else one of the style, the likelier major the happier it is to be."""
+    if request.chords:
+        return _key_of_chords([chord for _, chord in request.chords])
     lean = 0.0
     if request.happiness is not None:
         lean = MODE_STRENGTH * (float(values_of(request.happiness, 16).mean()) - 5.5)
     kinds = [[key, share * math.exp(lean if key[1] == "major" else -lean)] for key, share in profile["keys"]]
     tonic, mode = _drawn(kinds, rng)
     return tonic, mode
+
+
+def _key_of_chords(chords: Sequence[int]) -> tuple[int, str]:
+    """The key by all the notes of the chords, the last chord's root breaking ties between relatives."""
+    fit = key_correlations(TEMPLATES[list(chords)].sum(axis=0))
+    root = chords[-1] // CHORD_KINDS
+    fit[[root, 12 + root]] += 0.1
+    best = int(np.argmax(fit))
+    return best % 12, MODES[best // 12]
 
 
 def _metre(profile, request: Request, rng) -> tuple[tuple[int, int], int, float]:

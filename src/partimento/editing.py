@@ -202,19 +202,19 @@ def full_bars(score: Score) -> int:
 
 def style_like(model: Model, score: Score) -> str:
     """The style of the model that the first bars of a piece are most typical of; its first where nothing says so."""
-    known, bars = model.info["styles"], Clock(score).bars
+    known, bars = model.info.get("styles") or {}, Clock(score).bars
     opening = cut(score, 0, bars[min(len(bars), OPENING) - 1].end)
     try:
         measures = listen(opening, span=SPAN)
     except MusicError:  # no pitched note
-        return next(iter(known))
+        return next(iter(known), "")
     programs = sorted(track.program for track in score.tracks)
 
     def likeness(style: str) -> float:
         share = max((share for kind, share in known[style]["programs"] if sorted(kind) == programs), default=0.0)
         return typicality(measures, known[style]["measures"]) + SAME_INSTRUMENTS * float(share) ** 0.5
 
-    return max(known, key=likeness)
+    return max(known, key=likeness, default="")
 
 
 # --- what is asked, checked and laid out
