@@ -150,6 +150,15 @@ def test_a_frame_is_what_training_makes_of_the_same_gap(tiny, first, stop, given
     assert np.array_equal(found[:, -1] - found[0, -1], expected[:, -1] - expected[0, -1])
 
 
+def test_an_upbeat_is_told_as_training_tells_it(tiny):
+    encoding, score = model_file.load(tiny.pair).encoding, with_upbeat()
+    expected = arranged(encoding, score, gaps.Task(3, 5))
+    found = told(encoding, score, frames.Region(3, 2, ((73, 0), (42, 0))), goes_on=True)
+    assert len(found) == len(expected) > 8
+    assert [name for name, column in encoding.columns.items() if (found != expected)[:, column].any()] == []
+    assert np.array_equal(found[:, -1] - found[0, -1], expected[:, -1] - expected[0, -1])
+
+
 def test_music_far_away_is_not_told(edit):
     near = joined(*(duet(number) for number in (1, 9, 3, 1, 9, 3, 1, 9)))
     notes = near.notes.copy()
