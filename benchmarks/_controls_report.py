@@ -15,7 +15,8 @@ from _pieces import FALLS, RISES, Task, agreement
 from partimento.asking import CONTROLS
 from partimento.errors import BadOption, MissingExtra
 
-GOALS = {"happiness": 0.75, "excitement": 0.9, "complexity": 0.9, "density": 0.9}  # rank correlation, asked and obtained
+# rank correlation of asked and obtained
+GOALS = {"happiness": 0.75, "excitement": 0.9, "complexity": 0.9, "density": 0.9}
 EXPECTED = {  # what listeners associate with more of each control, beside what the control is measured by
     "happiness": ("major", "onsets a second", "pitch", "detached"),
     "excitement": ("tempo", "loudness", "onsets a second", "pitch", "polyphony", "detached"),

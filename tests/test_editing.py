@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from music import score_of
-from partimento import api, frames, model_file, recipes
+from partimento import api, editing, frames, model_file, recipes
 from partimento.asking import Request
 from partimento.editing import FillEveryBar
 from partimento.encodings import _gaps as gaps
@@ -159,24 +159,62 @@ def test_an_upbeat_is_told_as_training_tells_it(tiny):
     assert np.array_equal(found[:, -1] - found[0, -1], expected[:, -1] - expected[0, -1])
 
 
-def test_music_far_away_is_not_told(edit):
+def test_a_region_ends_before_what_stands_in_its_last_bar(tiny):
+    encoding, score = model_file.load(tiny.pair).encoding, duet(2)
+    standing = frames.Standing(encoding, score, frames.bars_of(score), frames.Region(2, 2, ((73, 0),), spared=24))
+    frame = standing.framed(Plan(2, "duets"), {}).frame
+    assert [bar[1] for bar in frame.bars[:5]] == [96, 192, 288, 384 - 24, 480] and frame.first == 2
+
+
+def test_what_is_asked_for_is_told_of_the_music_that_stands(tiny):
+    """A control is told of every bar around a gap as it is heard there; what is not asked for is not said."""
+    loaded, score = model_file.load(tiny.pair), duet(2)
+    encoding, scales = loaded.encoding, loaded.info["styles"]["duets"]["scales"]
+    standing = frames.Standing(encoding, score, frames.bars_of(score), frames.Region(3, 2, ((42, 0), (73, 0))))
+    plan = Plan(2, "duets", controls={"arousal": (9.0,) * 8}, chords=((0, 0),))
+    frame = standing.framed(plan, scales).frame
+    rows = np.concatenate([frame.rows[frame.rows[:, encoding.columns["pitch"]] >= 0], frame.past[-1:]])
+    said = {name: set(rows[:, encoding.columns[name]].tolist()) for name in ("arousal", "valence", "chord")}
+    assert len(said["arousal"]) > 1 and min(said["arousal"]) >= 1 and max(said["arousal"]) <= 10
+    assert said["valence"] == {0} and min(said["chord"]) >= 2
+    assert len(rows) == (~inside(score, 3 * 96, 5 * 96)).sum()
+
+
+@pytest.fixture
+def prompts(monkeypatch) -> list[bytes]:
+    """Everything that models are told before they compose, stretch by stretch."""
+    found, sample = [], editing.sample
+
+    def spied(model, cursors, *rest):
+        found.extend(cursor.prompt()[0].tobytes() + bytes(str(cursor.start()), "ascii") for cursor in cursors)
+        return sample(model, cursors, *rest)
+
+    monkeypatch.setattr(editing, "sample", spied)
+    return found
+
+
+def test_music_far_away_is_not_told(edit, prompts):
     near = joined(*(duet(number) for number in (1, 9, 3, 1, 9, 3, 1, 9)))
-    notes = near.notes.copy()
-    notes["pitch"][inside(near, 0, 96)] = notes["pitch"][inside(near, 0, 96)][::-1]
-    far = near.with_notes(notes)
-    assert far != near and key_of(far) == key_of(near)
-    begin, end = span(near, 50, 51)
-    found = [edit("infill", one, (50, 51)) for one in (near, far)]
-    assert rows(found[0].notes[inside(found[0], begin, end)]) == rows(found[1].notes[inside(found[1], begin, end)])
+    far, beside = near.notes.copy(), near.notes.copy()
+    for notes, first in ((far, 1), (beside, 49)):
+        bar = inside(near, *span(near, first, first))
+        notes["pitch"][bar] = notes["pitch"][bar][::-1]
+    for notes in (near.notes, far, beside):
+        edit("infill", near.with_notes(notes), (50, 51))
+    assert prompts[0] == prompts[1] != prompts[2]
 
 
-def test_what_a_gap_held_is_not_told(edit):
+def test_what_a_gap_held_is_not_told(edit, prompts):
     score = joined(duet(0), duet(1), duet(2))
-    begin, end = span(score, 3, 20)  # too long to be composed in one go
-    other = score.notes.copy()
-    other["onset"][inside(score, begin, end)] = begin + (end - 1 - other["onset"][inside(score, begin, end)]) // 48 * 48
-    found = [edit("infill", one, (3, 20)) for one in (score, score.with_notes(other))]
-    assert found[0].notes.tobytes() == found[1].notes.tobytes()
+    other, gap = score.notes.copy(), inside(score, *span(score, 3, 20))  # too long to be composed in one go
+    gap &= other["track"] == 1
+    other["pitch"][gap] = other["pitch"][gap][::-1]  # the cello backwards: the key of the piece stays
+    assert key_of(score) == key_of(score.with_notes(other)) and rows(other) != rows(score.notes)
+    edit("infill", score, (3, 20))
+    told_once = [*prompts]
+    prompts.clear()
+    edit("infill", score.with_notes(other), (3, 20))
+    assert len(set(told_once)) == 3 and prompts == told_once
 
 
 # --- filling
@@ -220,17 +258,34 @@ def test_an_instrument_that_is_silent_thereabouts_stays_so(edit):
     assert rows(found.track_notes(1)) == rows(silent.track_notes(1))
 
 
+BOLD = api.Sampling(temperatures={"wait": 10.0}, min_p=0)  # about any wait is as likely as another
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_bar_is_silent_however_long_the_model_would_wait(edit, seed):
+    score = joined(duet(0), duet(1))
+    assert_filled(edit("infill", score, (3, 14), sampling=BOLD, seed=seed), *span(score, 3, 14))
+    parts = edit("harmonize", with_upbeat().with_notes(with_upbeat().track_notes(0)), sampling=BOLD, seed=seed)
+    assert_filled(parts.with_notes(parts.track_notes(1)), 0, parts.end)
+
+
+class Follower:
+    """As much of a cursor as a rule for waits looks at."""
+
+    def __init__(self, time: int, notes: list, sounding: dict):
+        self.time, self.notes, self.sounding = time, notes, sounding
+
+
 def test_waits_over_a_silent_bar_count_for_its_first_beat():
-    """In two bars of 4 ticks after tick 10, what would be struck at 18 or later is struck at 14."""
-
-    class Follower:
-        time, notes, sounding = 11, [(11, 1)], {(0, 0, 60): 12}
-
+    """In bars that begin at ticks 10 and 14, what would be struck at 18 or later is struck at 14."""
     chances = np.array([0.0, 0.1, 0.1, 0.1, 0.1, 0.0, 0.1, 0.1, 0.2, 0.1, 0.1])  # the last one closes the piece
     with np.errstate(divide="ignore"):
-        logits = np.log(chances)
-    FillEveryBar(10, [14, 18])("wait", logits, Stream(Follower()), {})
-    assert np.exp(logits) == pytest.approx([0, 0.1, 0.1, 0.5, 0.1, 0, 0.1, 0, 0, 0, 0.1])
+        begun, before = np.log(chances), np.log(chances)
+    rule = FillEveryBar(10, [14, 18])
+    rule("wait", begun, Stream(Follower(11, [(11, 1)], {(0, 0, 60): 12})), {})
+    assert np.exp(begun) == pytest.approx([0, 0.1, 0.1, 0.5, 0.1, 0, 0.1, 0, 0, 0, 0.1])
+    rule("wait", before, Stream(Follower(8, [], {(0, 0, 60): 30})), {})
+    assert np.exp(before) == pytest.approx([0, 0, 0.6, 0.1, 0.1, 0, 0, 0, 0, 0, 0.1])
 
 
 # --- going on
@@ -301,11 +356,28 @@ def test_a_piece_that_goes_on_closes_unless_it_is_to_stay_open(edit):
     assert edit("continue_", score, bars=3, ending=False).notes.tobytes() != closed.notes.tobytes()
 
 
-def test_chords_and_curves_count_from_the_first_new_bar(edit):
-    found = edit("continue_", duet(0), bars=6, chords="Dm | G7 | Dm | G7 | Dm | G7", ending=False)
-    new = found.notes[found.notes["onset"] >= 8 * 96]
-    tones = [({2, 5, 9}, {7, 11, 2, 5})[int(onset) // 96 % 2] for onset in new["onset"]]
-    assert np.mean([int(pitch) % 12 in chord for pitch, chord in zip(new["pitch"], tones, strict=True)]) > 0.8
+def follows(notes: np.ndarray, begin: int) -> bool:
+    """Do notes belong to D minor in the first bar after tick `begin`, to G7 in the next, and so on?"""
+    tones = [({2, 5, 9}, {7, 11, 2, 5})[(int(onset) - begin) // 96 % 2] for onset in notes["onset"]]
+    return bool(np.mean([int(pitch) % 12 in chord for pitch, chord in zip(notes["pitch"], tones, strict=True)]) > 0.8)
+
+
+def test_chords_count_from_the_first_composed_bar_or_from_bar_1_of_the_piece(edit):
+    asked = {"chords": "Dm | G7 | Dm | G7 | Dm | G7 | Dm | G7", "seed": 5}
+    longer = edit("continue_", duet(0), bars=6, ending=False, **asked)
+    assert follows(longer.notes[longer.notes["onset"] >= 8 * 96], 8 * 96)
+    filled = edit("infill", duet(0), (2, 6), **asked)
+    assert follows(filled.notes[inside(filled, 96, 6 * 96)], 96)
+    before = edit("continue_", duet(0), "start", bars=5, **asked)
+    assert follows(before.notes[before.notes["onset"] < 5 * 96], 0)
+    varied = edit("vary", with_upbeat(), 1.0, **asked)
+    assert follows(varied.notes[inside(varied, 24, 24 + 6 * 96)], 24)
+    sung = replace(with_upbeat(), notes=with_upbeat().track_notes(0), tracks=(Track(),))
+    parts = edit("harmonize", sung, **asked).track_notes(1)
+    assert follows(parts[(parts["onset"] >= 24) & (parts["onset"] < 24 + 6 * 96)], 24)
+
+
+def test_curves_are_told_bar_by_bar(edit):
     curves = [edit("continue_", duet(0), bars=4, happiness=curve).notes.tobytes() for curve in ("1:1,4:1", "1:9,4:9")]
     assert curves[0] != curves[1]
 

@@ -21,7 +21,7 @@ SEEDS = 1_000_000  # a seed that is not asked for is small enough to type again
 PLAYED = (".mid", ".midi", ".wav", ".flac", ".ogg", ".mp3")  # files to hear; the others are to be read
 CONTROLS = (
     click.option("--happiness", metavar="CURVE", help="1-10: a number, 2->9, or points over the bars 1:2,8:9."),
-    click.option("--excitement", metavar="CURVE", help="1-10, likewise; also sets tempo and loudness."),
+    click.option("--excitement", metavar="CURVE", help="1-10, likewise; a new piece is also faster and louder."),
     click.option("--complexity", metavar="CURVE", help="0-1, likewise."),
     click.option("--density", metavar="CURVE", help="Notes a beat, 0-1 of what the style has, likewise."),
     click.option("--axis", "axes", multiple=True, metavar="NAME=VALUE", help="A control of the model's own."),
