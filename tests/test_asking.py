@@ -10,7 +10,7 @@ from partimento.describe.chords import TEMPLATES
 from partimento.encodings import get_encoding
 from partimento.encodings.base import Plan
 from partimento.errors import BadOption
-from partimento.rules import FORBIDDEN, CloseOnTonic, FollowChords, NoClash, Returns, Stream
+from partimento.rules import FORBIDDEN, CloseOnTonic, EveryPart, FollowChords, NoClash, Returns, Stream
 from partimento.steering import Steering, standing
 
 PROFILE = {
@@ -152,3 +152,20 @@ def test_steering_tells_more_where_less_is_heard():
         steering.step(0)
     assert cursor.controls["density"][-1] == 1.0 and plan.controls["density"] == (0.9,) * 8
     assert len(standing(cursor, 3)) == 3
+
+
+def test_a_part_that_is_missing_is_likelier_and_where_all_sing_so_is_one_that_rests():
+    cursor = get_encoding("notes").cursor(Plan(bars=8, programs=(0, 0)))
+    stream = Stream(cursor)
+    struck(cursor, 0, 1, 43, 24)
+    struck(cursor, 24, 1, 45, 300)
+    struck(cursor, 200, 1, 47, 24)
+    chosen = {"wait": 0, "program": 0}
+    EveryPart(96)("part", logits := np.zeros(16), stream, chosen)
+    assert logits[0] > 3.0 and np.count_nonzero(logits) == 1  # the longer it is missing, the more
+    struck(cursor, 0, 0, 72, 12)
+    struck(cursor, 200, 1, 48, 24)
+    EveryPart(96)("part", logits := np.zeros(16), stream, chosen)
+    assert not logits.any()
+    EveryPart(96, always=True)("part", logits := np.zeros(16), stream, chosen)
+    assert np.flatnonzero(logits).tolist() == [0]

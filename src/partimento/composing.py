@@ -86,7 +86,7 @@ def rules_for(profile: Mapping[str, Any], plan: Plan, *, obey_chords: bool = Tru
         if percentile("final_is_tonic", MEDIAN) == 1 and not plan.goes_on:
             rules += _closing(plan, "soprano" in ranges, percentile("final_place", MEDIAN) or 0.0)
     if "soprano" not in ranges:
-        rules += _for_parts(plan, obey_chords)
+        rules += _for_parts(plan, obey_chords, percentile("missing_voices", MEDIAN) == 0)
     return rules
 
 
@@ -100,9 +100,10 @@ def _closing(plan: Plan, in_voices: bool, place: float) -> list[Rule]:
     return [CloseOnTonic(tonic, mode, start=bar - struck)]
 
 
-def _for_parts(plan: Plan, obey_chords: bool) -> list[Rule]:
+def _for_parts(plan: Plan, obey_chords: bool, in_full: bool) -> list[Rule]:
     """Rules of music note by note: chords that are asked for, and every instrument heard."""
-    rules: list[Rule] = [EveryPart(2 * bar_ticks(*plan.metre, TICKS_PER_BEAT))]
+    bar = bar_ticks(*plan.metre, TICKS_PER_BEAT)
+    rules: list[Rule] = [EveryPart(bar // 2, always=True) if in_full else EveryPart(2 * bar)]
     if len(plan.programs) > 1 or plan.frame:
         rules.append(NoClash())
     if plan.form:

@@ -307,22 +307,24 @@ class NoClash(Rule):
 
 @dataclass
 class EveryPart(Rule):
-    """In the first bars every instrument that is asked for comes in; `strength` nats for those that have not."""
+    """An instrument that has not come in after `ticks` is `strength` nats likelier, the more the longer it is missing.
+
+    `always`: so is a part that has been silent since, as in styles whose voices all sing throughout.
+    """
 
     ticks: int
     strength: float = 3.0
+    always: bool = False
     fields: ClassVar[tuple[str, ...]] = ("program", "part")
 
     def __call__(self, name, logits, stream, chosen) -> None:
         cursor = stream.cursor
-        if cursor.time - cursor.begin < self.ticks:
-            return
-        missing = set(cursor.sounds) - cursor.played
-        for program, part in missing:
-            if name == "program":
-                logits[program] += self.strength
-            elif chosen["program"] == program:
-                logits[part] += self.strength
+        for sound in set(cursor.sounds) - (set() if self.always else cursor.played):
+            silent = cursor.time - cursor.stops.get(sound, cursor.begin)
+            program, part = sound
+            if silent < self.ticks or (name == "part" and chosen["program"] != program):
+                continue
+            logits[program if name == "program" else part] += self.strength * min(4.0, silent / self.ticks)
 
 
 @dataclass

@@ -40,6 +40,7 @@ class NotesCursor(Cursor):
         self.last = dict.fromkeys(COMPOSED, -1)
         self.sounding: dict[tuple[int, int, int], int] = {}  # (program, part, pitch) -> the tick it stops
         self.played: set[tuple[int, int]] = set()
+        self.stops: dict[tuple[int, int], int] = {}  # when the last note of each ends
         self.heights: dict[tuple[int, int], tuple[int, int]] = {}  # sum and number of the pitches of each
         self.notes: list[tuple[int, int, int, int, int, int]] = []  # onset, duration, pitch, velocity, program, part
         self._allow(plan.frame.sounds if plan.frame and plan.frame.sounds else _sounds(plan.programs))
@@ -215,6 +216,7 @@ class NotesCursor(Cursor):
         loudness = max(1, chosen["velocity"] * VELOCITY_STEP)
         sound = chosen["program"], chosen["part"]
         self.played.add(sound)
+        self.stops[sound] = max(stop, self.stops.get(sound, 0))
         total, count = self.heights.get(sound, (0, 0))
         self.heights[sound] = total + chosen["pitch"], count + 1
         self.notes.append((self.now, chosen["duration"] + 1, chosen["pitch"], loudness, *sound))
