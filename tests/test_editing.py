@@ -16,6 +16,7 @@ from partimento.editing import FillEveryBar
 from partimento.encodings import _gaps as gaps
 from partimento.encodings.base import Plan
 from partimento.errors import BadOption, ModelError
+from partimento.expression import perform
 from partimento.formats.midi import from_bytes, to_bytes
 from partimento.rules import Stream
 from partimento.score import DRUM_PROGRAM, Key, Metre, Score, Tempo, Track, note_array
@@ -215,6 +216,9 @@ def test_what_a_gap_held_is_not_told(edit, prompts):
     prompts.clear()
     edit("infill", score.with_notes(other), (3, 20))
     assert len(set(told_once)) == 3 and prompts == told_once
+    prompts.clear()
+    edit("infill", score, (3, 14))
+    assert len(prompts) == 1  # as many bars as models learn to fill
 
 
 # --- filling
@@ -320,6 +324,13 @@ def test_an_upbeat_completes_the_last_bar_before_the_start(edit):
     new = found.notes[found.notes["onset"] < 2 * 96 - 24]
     assert len(found) - len(new) == len(with_upbeat()) and (new["onset"] >= 96).any()
     assert (new["onset"] + new["duration"]).max() <= 2 * 96 - 24
+
+
+def test_a_metre_that_is_said_after_the_upbeat_holds_for_the_bars_before_it(edit):
+    said_late = replace(with_upbeat(), metres=(Metre(24, 3, 4),), keys=(Key(24, 2),))
+    found = edit("continue_", said_late, "start", bars=2)
+    assert found.metres == (Metre(0, 3, 4),) and found.keys == (Key(0, 2),)
+    assert found.notes["onset"].max() - said_late.notes["onset"].max() == 2 * 72 - 24
 
 
 def test_what_follows_the_bar_to_go_on_from_is_left_out(edit):
@@ -445,6 +456,12 @@ def test_music_of_one_loudness_a_part_keeps_it(edit):
 def test_music_with_dynamics_leaves_loudness_to_the_model(edit):
     found = edit("continue_", off_the_grid(), bars=4)
     assert len(set(found.notes["velocity"][found.notes["onset"] >= off_the_grid().end].tolist())) > 1
+
+
+def test_excitement_leaves_the_loudness_of_music_that_stood(edit):
+    found = edit("continue_", duet(0), bars=2, excitement=10)
+    played = api.express(found)
+    assert np.array_equal(played.notes, perform(found).notes) and played.recipe["expression"] is True
 
 
 def test_drums_alone_go_on(edit):
