@@ -150,10 +150,9 @@ class Standing:
         kept[:, self.columns["role"]] = given_fields.GOES_ON if plan.goes_on else given_fields.ENDS
         left = self.first + self.region.bars - 1 - self._bars_at(kept_at)
         kept[:, self.columns["bars_left"]] = 1 + np.clip(left, 0, given_fields.BARS_LEFT)
-        given[:, self.columns["role"]] = given_fields.GIVEN
-        for rows in (kept[:1], given[:1]):  # nothing comes before them: they wait from the bar line on
-            rows[:, self.columns["wait"]] = np.minimum(LONGEST_WAIT, rows[:, self.columns["place"]] - 1)
-        frame = Frame(kept[:0], kept_at[:0], kept, kept_at, self._bars(), self.first, tuple(sorted(self.region.sounds)))
+        # nothing comes before the first row: it waits from the bar line on
+        kept[:1, self.columns["wait"]] = kept[:1, self.columns["place"]] - 1
+        frame = Frame(kept[:0], kept_at[:0], kept, kept_at, self._bars(), self.first, self.region.sounds)
         plan = replace(plan, frame=frame)
         rows, times = self._told(plan, (kept, kept_at), (given, given_at))
         return replace(plan, frame=replace(frame, rows=rows, times=times))
