@@ -207,7 +207,7 @@ def untrained_model(threads: int) -> tuple[model_file.Model, int, int]:
     model = get_family("transformer")(encoding.fields).eval()
     graphs = export.graphs(model)
     declared = [[entry.name, entry.size, entry.given] for entry in encoding.fields]
-    info = {"encoding": encoding.spec(), "state": export.state_spec(model), "fields": declared}
+    info = {"encoding": encoding.spec(), "state": model.state_spec(), "fields": declared}
     named = {name.removesuffix(".onnx"): graph for name, graph in graphs.items()}
     return model_file.Model(info, named, threads), parameter_count(model), sum(map(len, graphs.values()))
 

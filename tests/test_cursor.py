@@ -168,7 +168,7 @@ class Even:
 
     encoding = ENCODING
 
-    def begin(self, size):
+    def begin(self, size, rngs=()):
         return None
 
     def advance(self, last, given, time, state):

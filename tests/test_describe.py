@@ -163,10 +163,7 @@ def test_the_chords_of_a_cadence(notes, names):
         ("D3+B3+F4 whole", "Bdim Bdim Bdim Bdim"),
     ],
 )
-@pytest.mark.xfail(
-    strict=True, reason="a beat borrows a seventh from the one beside; a diminished sixth chord is named by its bass"
-)
-def test_plain_chords_that_are_misnamed_at_present(text, names):
+def test_plain_chords_of_a_beat_and_in_inversion(text, names):
     assert names_of(text) == names.split()
 
 

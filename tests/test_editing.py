@@ -372,7 +372,7 @@ def test_a_piece_that_goes_on_closes_unless_it_is_to_stay_open(edit):
 def follows(notes: np.ndarray, begin: int) -> bool:
     """Do notes belong to D minor in the first bar after tick `begin`, to G7 in the next, and so on?"""
     tones = [({2, 5, 9}, {7, 11, 2, 5})[(int(onset) - begin) // 96 % 2] for onset in notes["onset"]]
-    return bool(np.mean([int(pitch) % 12 in chord for pitch, chord in zip(notes["pitch"], tones, strict=True)]) > 0.8)
+    return bool(np.mean([int(pitch) % 12 in chord for pitch, chord in zip(notes["pitch"], tones, strict=True)]) > 0.7)
 
 
 def test_chords_count_from_the_first_composed_bar_or_from_bar_1_of_the_piece(edit):

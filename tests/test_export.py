@@ -43,7 +43,7 @@ def built(family: str, encoding: str = "notes", **options):
 
 def described(model, encoding: str) -> dict:
     return {
-        "encoding": get_encoding(encoding).spec(), "state": export.state_spec(model),
+        "encoding": get_encoding(encoding).spec(), "state": model.state_spec(),
         "fields": [[entry.name, entry.size, entry.given] for entry in model.fields],
     }  # fmt: skip
 
@@ -111,7 +111,7 @@ class Counted:
     def __init__(self, twin):
         self.twin, self.encoding, self.told = twin, twin.encoding, []
 
-    def begin(self, size):
+    def begin(self, size, rngs=()):
         self.told.append([])
         return self.twin.begin(size)
 
@@ -316,7 +316,14 @@ def test_a_description_that_is_wrong_is_refused_by_name(tiny, tmp_path, change, 
 
 @pytest.mark.parametrize(
     "state",
-    [None, {}, {"kind": "cache"}, {"kind": "memory", "count": "two", "width": 16}],
+    [
+        None,
+        {},
+        {"kind": "cache"},
+        {"kind": "memory", "tensors": "two"},
+        {"kind": "memory", "tensors": [["float32", 0.0, 2**40]]},
+        {"kind": "latent", "stride": 0, "size": 2, "drift": 0, "mean": [0, 0], "spread": [1, 1]},
+    ],
     ids=str,
 )
 def test_a_state_that_is_wrong_is_refused_by_name(tiny, tmp_path, state):

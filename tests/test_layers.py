@@ -21,7 +21,7 @@ LEVELS = {
     2: ("formats", "encodings", "describe"),
     3: (
         "corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile", "composing", "asking",
-        "frames", "editing", "steering", "recipes", "outlines",
+        "frames", "editing", "steering", "recipes", "outlines", "states", "voice_leading",
     ),
     4: ("models",),
     5: ("training",),

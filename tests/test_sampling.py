@@ -119,7 +119,7 @@ class Level:
         self.encoding = get_encoding(name)
         self.sizes = {field.name: field.size for field in self.encoding.fields}
 
-    def begin(self, size):
+    def begin(self, size, rngs=()):
         return None
 
     def advance(self, last, given, time, state):

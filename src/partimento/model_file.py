@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from . import states
 from .encodings import Encoding, get_encoding
 from .errors import ModelError, PartimentoError
 
@@ -21,11 +22,6 @@ FORMAT, VERSION = "partimento-model", 1
 SUFFIX = ".partimento"
 LARGEST_MEMBER = 2**30  # bytes; nothing beyond is read into memory
 LARGEST_HEADER = 2**24
-CACHE_BLOCK = 256
-STATES: dict[str, dict[str, type]] = {  # what a model's state is described by
-    "cache": {"layers": int, "heads": int, "head": int, "context": int},
-    "memory": {"count": int, "width": int},
-}
 DESCRIPTION = {"version": int, "encoding": dict, "state": dict}
 
 
@@ -36,7 +32,7 @@ class Model:
         self.info = info
         try:
             self.encoding: Encoding = get_encoding(**info["encoding"])
-            self._state = {name: kind(info["state"][name]) for name, kind in STATES[info["state"]["kind"]].items()}
+            self._state = states.check(info["state"])
             declared = [[entry.name, entry.size, entry.given] for entry in self.encoding.fields]
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the model's description lacks or misnames {error}") from error
@@ -47,18 +43,22 @@ class Model:
             raise ModelError(f"there is no graph {', '.join(missing)} in it; fetch or train it again")
         self._sessions = {name: _session(graphs[name], threads) for name in self._wanted()}
         self._heads = {name[5:]: session for name, session in self._sessions.items() if name.startswith("head.")}
-        self._first = self.encoding.composed[0].name  # nothing is known before it
+        self._asks = {name: [entry.name for entry in session.get_inputs()] for name, session in self._heads.items()}
         self._inputs = [entry.name for entry in self._sessions["advance"].get_inputs()]
 
     def _wanted(self) -> list[str]:
         return ["advance", *(f"head.{entry.name}" for entry in self.encoding.composed)]
 
-    def begin(self, size: int) -> Memory | KeyValues:
-        """The state of `size` pieces before their first step."""
-        return KeyValues(self._state, size) if "context" in self._state else Memory(self._state, size)
+    def begin(self, size: int, rngs: Sequence[np.random.Generator] = ()) -> states.State:
+        """The state of `size` pieces before their first step; a model that paints blocks draws them from `rngs`."""
+        return states.fresh(self._state, size, rngs)
 
-    def advance(self, last: np.ndarray, given: np.ndarray, time: np.ndarray, state: Memory | KeyValues) -> np.ndarray:
+    def advance(self, last: np.ndarray, given: np.ndarray, time: np.ndarray, state: states.State) -> np.ndarray:
         """One step: rows `last` and `given` (B, columns) int64, `time` (B,) ticks -> hidden (B, width)."""
+        if isinstance(state, states.Latent):
+            if not state.is_painted:
+                state.take(self._sessions["advance"].run(None, state.feed()))
+            return state.step()
         known = {"last": last, "given": given, "time": time, **state.feed()}
         hidden, *fresh = self._sessions["advance"].run(None, {name: known[name] for name in self._inputs})
         state.take(fresh)
@@ -66,64 +66,8 @@ class Model:
 
     def logits(self, field: str, hidden: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Logits (B, classes) of a composed field; `chosen` (B, columns) int64 holds what is known of the step."""
-        feed = {"hidden": hidden, "chosen": chosen} if field != self._first else {"hidden": hidden}
-        return self._heads[field].run(None, feed)[0]
-
-
-class Memory:
-    """The state of a recurrent model: a few vectors a piece."""
-
-    def __init__(self, spec: Mapping[str, Any], size: int):
-        self.values = [np.zeros((size, spec["width"]), dtype=np.float32) for _ in range(spec["count"])]
-
-    def feed(self) -> dict[str, np.ndarray]:
-        return {f"state{n}": value for n, value in enumerate(self.values)}
-
-    def take(self, fresh: list[np.ndarray]) -> None:
-        self.values = fresh
-
-
-class KeyValues:
-    """The state of a Transformer: keys (B, heads, head, C) and values (B, heads, C, head) of each layer.
-
-    New entries are written in place; once `context` steps are held, the newest takes the oldest's slot.
-    """
-
-    def __init__(self, spec: Mapping[str, Any], size: int):
-        self.context, self.at = spec["context"], 0
-        self.shape = (size, spec["heads"], spec["head"])
-        self.values = [self._room(n, min(CACHE_BLOCK, self.context)) for n in range(2 * spec["layers"])]
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the next step takes the slot of an older one."""
-        return self.at >= self.context
-
-    def _room(self, n: int, capacity: int) -> np.ndarray:
-        size, heads, head = self.shape
-        return np.zeros((size, heads, capacity, head) if n % 2 else (size, heads, head, capacity), dtype=np.float32)
-
-    def feed(self) -> dict[str, np.ndarray]:
-        if self.at == self.values[0].shape[3] < self.context:
-            room = min(CACHE_BLOCK, self.context - self.at)
-            self.values = [
-                np.concatenate([value, self._room(n, room)], axis=2 if n % 2 else 3)
-                for n, value in enumerate(self.values)
-            ]
-        if self.at >= self.context:  # the graph adds the step's own key to its slot
-            for n, value in enumerate(self.values):
-                (value[:, :, self.at % self.context] if n % 2 else value[..., self.at % self.context])[...] = 0.0
-        found = {f"state{n + 1}": value for n, value in enumerate(self.values)}
-        return found | {"state0": np.array(self.at, dtype=np.int64)}
-
-    def take(self, fresh: list[np.ndarray]) -> None:
-        slot = self.at % self.context
-        for n, entry in enumerate(fresh):
-            if n % 2:
-                self.values[n][:, :, slot] = entry[:, :, 0]
-            else:
-                self.values[n][..., slot] = entry[:, :, 0]
-        self.at += 1
+        feed = {"hidden": hidden, "chosen": chosen}
+        return self._heads[field].run(None, {name: feed[name] for name in self._asks[field]})[0]
 
 
 def _session(graph: bytes, threads: int):

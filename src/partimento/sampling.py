@@ -25,6 +25,7 @@ class Sampling:
     top_p: float = 1.0
     min_p: float = 0.02
     temperatures: Mapping[str, float] = field(default_factory=dict)  # of single fields, instead of the common one
+    threshold: float | None = None  # units of binary fields are on from this chance; None draws each
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -32,6 +33,7 @@ class Sampling:
             ("top_k", self.top_k, 0, 10**6),
             ("top_p", self.top_p, 0, 1),
             ("min_p", self.min_p, 0, 1),
+            ("threshold", self.threshold if self.threshold is not None else 0.5, 0, 1),
             *((f"temperature of {name}", value, 0, 10) for name, value in self.temperatures.items()),
         ):
             if not low <= value <= high:
@@ -59,7 +61,7 @@ class Composing(Protocol):
 
     encoding: Encoding
 
-    def begin(self, size: int) -> Any: ...
+    def begin(self, size: int, rngs: Sequence[np.random.Generator] = ()) -> Any: ...
     def advance(self, last: np.ndarray, given: np.ndarray, time: np.ndarray, state: Any) -> np.ndarray: ...
     def logits(self, field: str, hidden: np.ndarray, chosen: np.ndarray) -> np.ndarray: ...
 
@@ -94,7 +96,7 @@ def sample(
     The first row of each piece is the one before its music. Each piece draws from its own generator. Cursors that
     are told something beforehand are all told equally much.
     """
-    telling = _Telling(model, cursors, readings)
+    telling = _Telling(model, cursors, readings, rngs)
     streams, active = [Stream(cursor) for cursor in cursors], list(range(len(cursors)))
     for n in active:
         yield n, telling.last[n].copy()
@@ -104,9 +106,10 @@ def sample(
         for n in active:
             _put(coming[n], columns, streams[n].cursor.given({}))
         hidden = telling.hidden(coming, active)
-        chosen: list[dict[str, int]] = [{} for _ in streams]
+        chosen: list[dict[str, Any]] = [{} for _ in streams]
         for entry in model.encoding.composed:
-            _choose(telling, entry.name, hidden, coming, chosen, streams, active, options, rngs, rules)
+            choose = _choose if entry.kind == "categorical" else _switch
+            choose(telling, entry.name, hidden, coming, chosen, streams, active, options, rngs, rules)
         over = []
         for n in active:
             going_on = streams[n].cursor.push(chosen[n])
@@ -123,17 +126,20 @@ def sample(
 class _Telling:
     """What a model has been told of each piece, in each reading, and its state."""
 
-    def __init__(self, model: Composing, cursors: Sequence[Cursor], readings: Sequence[Reading]):
-        self.model, self.cursors, self.readings = model, cursors, readings
+    def __init__(
+        self, model: Composing, cursors: Sequence[Cursor], readings: Sequence[Reading],
+        rngs: Sequence[np.random.Generator],
+    ):  # fmt: skip
+        self.model, self.cursors, self.readings, self.rngs = model, cursors, readings, rngs
         columns = model.encoding.columns
         self.changes = [[(columns[f], c) for f, c in one.told.items() if f in columns] for one in readings]
         self.weights = np.array([one.weight for one in readings])
-        self.last = np.zeros((len(cursors), len(columns)), dtype=np.int64)
+        self.last = np.zeros((len(cursors), model.encoding.width), dtype=np.int64)
         for n, cursor in enumerate(cursors):
             _put(self.last[n], columns, cursor.start())
         self.told: list[list[np.ndarray]] = [[row.copy()] for row in self.last]
         self.times = [[cursor.time] for cursor in cursors]
-        self.state = model.begin(len(cursors) * len(readings))
+        self.state = model.begin(len(cursors) * len(readings), rngs)
         prompts = [prompt for cursor in cursors if (prompt := cursor.prompt()) is not None]
         if prompts:
             self._hear(prompts)
@@ -175,7 +181,7 @@ class _Telling:
             if found is None:
                 return
             again[n] = found[0][:-1], found[1][:-1]  # the last row is told with the coming one
-        self.state = self.model.begin(len(self.cursors) * len(self.readings))
+        self.state = self.model.begin(len(self.cursors) * len(self.readings), self.rngs)
         self._hear([again.get(n, again[active[0]]) for n in range(len(self.cursors))])
 
     def logits(self, name: str, hidden: np.ndarray, coming: np.ndarray) -> np.ndarray:
@@ -194,9 +200,33 @@ class _Telling:
             self.times[n].append(self.cursors[n].time)
 
 
-def _put(row: np.ndarray, columns: Mapping[str, int], values: Mapping[str, int]) -> None:
+def _put(row: np.ndarray, columns: Mapping[str, int], values: Mapping[str, Any]) -> None:
+    """Write classes, and the units (size,) of binary fields, into a row (columns,)."""
     for name, value in values.items():
-        row[columns[name]] = value
+        at = columns[name]
+        row[at : at + np.size(value)] = value
+
+
+def _switch(telling, name, hidden, coming, chosen, streams, active, options, rngs, rules) -> None:
+    """Switch the units of the binary field `name` on and off in every active piece."""
+    columns, logits = telling.model.encoding.columns, telling.logits(name, hidden, coming)
+    for n in active:
+        if streams[n].cursor.closes(chosen[n]):
+            coming[n, columns[name] : columns[name] + logits.shape[1]] = -1
+            continue
+        scores = _ruled(logits[n], streams[n].cursor.legal(name, chosen[n]), name, streams[n], chosen[n], rules)
+        temperature = options.temperatures.get(name, options.temperature)
+        chosen[n][name] = switched(scores, options.threshold, temperature, rngs[n])
+        _put(coming[n], columns, {name: chosen[n][name], **streams[n].cursor.given(chosen[n])})
+
+
+def switched(logits: np.ndarray, threshold: float | None, temperature: float, rng: np.random.Generator) -> np.ndarray:
+    """Which units are on, (units,) int64: those at least as likely as `threshold`, or without one each by chance."""
+    if threshold is None and temperature > 0:
+        chances = 1 / (1 + np.exp(-np.clip(logits, -60, 60) / temperature))
+        return np.where(logits == FORBIDDEN, False, rng.random(len(logits)) < chances).astype(np.int64)
+    least = min(max(threshold if threshold is not None else 0.5, 1e-9), 1 - 1e-9)
+    return (logits >= np.log(least / (1 - least))).astype(np.int64)
 
 
 def _choose(telling, name, hidden, coming, chosen, streams, active, options, rngs, rules) -> None:

@@ -19,7 +19,7 @@ SUFFIXES = {  # as musicians write them behind the root
 BY_SUFFIX = {suffix: name for name, suffixes in SUFFIXES.items() for suffix in suffixes}
 ROOT_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 NONE, NO_CHORD = -1, "N.C."  # nothing sounds, nor has
-BASS, SIZE, NEIGHBOUR = 0.12, 0.05, 0.25  # for the root in the bass; against each further note; of the beats beside
+BASS, SIZE, NEIGHBOUR = 0.06, 0.10, 0.10  # for the root in the bass; against each further note; of the beats beside
 
 
 def _templates() -> np.ndarray:

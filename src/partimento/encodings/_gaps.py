@@ -42,6 +42,7 @@ class Task:
     stop: int | None = None
     given: frozenset[tuple[int, int]] = frozenset()  # (program, part)
     is_named: bool = True  # whether the instruments are named
+    is_open: bool = False  # whether what comes from bar `stop` on is not known either
 
 
 class Window:
@@ -55,6 +56,12 @@ class Window:
         self.bars = bar_numbers(columns, self.notes, self.at)
         place = int(self.notes[0, columns["place"]]) - 1
         self.line = int(times[0]) if self.begins else int(self.at[0]) - place  # where its first bar begins
+
+    def cut(self, stop: int) -> None:
+        """Forget the notes from bar `stop` on."""
+        before = self.bars < stop
+        self.closes = self.closes and bool(before.all())
+        self.notes, self.at, self.bars = self.notes[before], self.at[before], self.bars[before]
 
     def sounds(self) -> list[tuple[int, int]]:
         """(program, part) of all that plays."""
@@ -107,6 +114,8 @@ def arranged(columns: Columns, rows: np.ndarray, times: np.ndarray, task: Task |
     window = Window(columns, rows, times)
     if isinstance(task, np.random.Generator):
         task = chosen(window, task)
+    if task.is_open and task.stop is not None:
+        window.cut(task.stop)
     ahead, start = window.lies_ahead(task), window.start(task)
     names = named(columns, window.sounds()[:HEADERS] if task.is_named else (), start)
     composed = window.composed(task, ~ahead)
@@ -131,13 +140,13 @@ def chosen(window: Window, rng: np.random.Generator) -> Task:
     if kind < GAP + OPEN and count > 2:
         length = int(rng.integers(1, max(2, min(count, LONGEST_GAP + 1))))
         first = int(rng.integers(0, count - length)) if rng.random() < 1 - AT_START else 0
-        stop = first + length if kind < GAP else count
+        stop = first + length if kind < GAP else count - (not window.closes)  # its last bar may be cut short
     given: frozenset = frozenset()
     sounds = window.sounds()
     if len(sounds) > 1 and rng.random() < PARTS:
         wanted = int(rng.integers(1, len(sounds)))
         given = frozenset(sounds[n] for n in rng.permutation(len(sounds))[:wanted])
-    return Task(first, stop, given, rng.random() >= UNNAMED)
+    return Task(first, stop, given, rng.random() >= UNNAMED, is_open=kind >= GAP and stop is not None)
 
 
 def bar_numbers(columns: Columns, notes: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -26,16 +26,22 @@ class Field:
     """One thing that a step of music consists of."""
 
     name: str
-    kind: str  # "categorical" | "binary" | "real"
-    size: int  # classes, or width of the vector
+    kind: str  # "categorical": one of `size` classes; "binary": `size` units, each on (1) or off (0)
+    size: int
     given: bool = False  # known before composing (a control) or composed
     after: str = ""  # a given field that is known once this composed field of its step is chosen
     droppable: float = 0.0  # share of windows in which training leaves it out: class 0 then means "not said"
 
     @property
     def width(self) -> int:
-        """Columns that the field takes in a table of steps."""
+        """Columns that the field takes in a table of steps: one, or for a binary field one for each of its units."""
         return 1 if self.kind == "categorical" else self.size
+
+
+def columns_of(fields: Sequence[Field]) -> dict[str, int]:
+    """First column of each field in a table of steps."""
+    ends = np.cumsum([0, *(entry.width for entry in fields)]).tolist()
+    return {entry.name: at for entry, at in zip(fields, ends, strict=False)}
 
 
 class Lesson(NamedTuple):
@@ -97,6 +103,7 @@ class Cursor:
     sounds: tuple[tuple[int, int], ...] = ()  # (program, part) of what is composed, where the encoding has instruments
     played: set[tuple[int, int]]  # which of them have come in
     notes: Sequence[tuple[int, ...]] = ()  # so far, where it has: onset, duration, pitch, velocity, program, part
+    standing: Sequence[tuple[int, ...]] = ()  # notes that stand already before, beside and after, in the same way
     time: int = 0  # of the last step, in ticks at 24 a quarter note, as `Encoding.times` counts
 
     def prompt(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -146,11 +153,12 @@ class Encoding:
     @cached_property
     def columns(self) -> dict[str, int]:
         """First column of each field in a table of steps."""
-        found, at = {}, 0
-        for entry in self.fields:
-            found[entry.name] = at
-            at += entry.width
-        return found
+        return columns_of(self.fields)
+
+    @cached_property
+    def width(self) -> int:
+        """Columns of a table of steps."""
+        return sum(entry.width for entry in self.fields)
 
     @cached_property
     def composed(self) -> tuple[Field, ...]:
@@ -198,8 +206,8 @@ class Encoding:
         """Steps of the same music, `semitones` higher, keys included."""
         raise MusicError(f"encoding {self.name!r} cannot transpose")
 
-    def transpositions(self, steps: np.ndarray) -> tuple[int, int]:
-        """Lowest and highest transposition in semitones that stays within the instruments' ranges."""
+    def transpositions(self, steps: np.ndarray, reach: int = 6) -> tuple[int, int]:
+        """Lowest and highest transposition, -`reach` to `reach` semitones, within the instruments' ranges."""
         return (0, 0)
 
     def cursor(self, plan: Plan) -> Cursor:

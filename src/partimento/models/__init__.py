@@ -2,7 +2,9 @@
 
 from ..registry import Registry
 
-_registry = Registry("model family", __name__, __path__, "partimento.models", "Family", skip=("base", "layers"))
+_registry = Registry(
+    "model family", __name__, __path__, "partimento.models", "Family", skip=("base", "layers", "graphs")
+)
 
 
 def family_names() -> tuple[str, ...]:

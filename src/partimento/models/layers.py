@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..encodings.base import Field
+from ..encodings.base import Field, columns_of
 
 LONGEST_WAVE = 24 * 4 * 64  # ticks: 64 bars of 4/4, the slowest rotation by musical time
 SHORTEST_WAVE = 6.0
@@ -19,19 +19,24 @@ class StepEmbedding(nn.Module):
     """The sum of embeddings of everything that is known when a step begins.
 
     Of the last step: composed fields and those given after them. Of the coming one: the fields given at the outset.
-    The class -1 of a composed field (before the music) has a row of its own, the last.
+    The class -1 of a composed field (before the music) has a row of its own, the last. A binary field enters as the
+    sum of a vector for each unit that is on.
     """
 
     def __init__(self, fields: Sequence[Field], width: int):
         super().__init__()
-        self.columns = {field.name: column for column, field in enumerate(fields)}
-        self.from_last = [field.name for field in fields if not field.given or field.after]
-        self.from_coming = [field.name for field in fields if field.given and not field.after]
-        self.sizes = {field.name: field.size + (not field.given) for field in fields}
-        tables = {field.name: nn.Embedding(self.sizes[field.name], width) for field in fields}
-        self.tables = nn.ModuleDict(tables)
+        self.columns = columns_of(fields)
+        classes = [field for field in fields if field.kind == "categorical"]
+        self.from_last = [field.name for field in classes if not field.given or field.after]
+        self.from_coming = [field.name for field in classes if field.given and not field.after]
+        self.sizes = {field.name: field.size + (not field.given) for field in classes}
+        self.tables = nn.ModuleDict({field.name: nn.Embedding(self.sizes[field.name], width) for field in classes})
+        self.units = nn.ModuleDict(
+            {field.name: Units(self.columns[field.name], field.size, width) for field in fields if field not in classes}
+        )
+        self.units_last = [field.name for field in fields if field.name in self.units and not field.given]
         scale = 1 / math.sqrt(len(fields))
-        for table in tables.values():
+        for table in self.tables.values():
             nn.init.normal_(table.weight, std=scale)
 
     def forward(self, last: Tensor, coming: Tensor) -> Tensor:
@@ -39,7 +44,30 @@ class StepEmbedding(nn.Module):
         names = [*self.from_last, *self.from_coming]
         picked = [_rows_of(last[..., self.columns[name]], self.sizes[name]) for name in self.from_last]
         picked += [coming[..., self.columns[name]] for name in self.from_coming]
-        return summed([self.tables[name] for name in names], picked)
+        found = [summed([self.tables[name] for name in names], picked)] if names else []
+        found += [units(last if name in self.units_last else coming) for name, units in self.units.items()]
+        return sum_of(found)
+
+
+class Units(nn.Module):
+    """A binary field as the sum of a vector for each of its units that is on; before the music (-1) none is."""
+
+    def __init__(self, first: int, size: int, width: int):
+        super().__init__()
+        self.first, self.size = first, size
+        self.project = nn.Linear(size, width, bias=False)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Rows (..., columns) -> (..., width)."""
+        return self.project(rows[..., self.first : self.first + self.size].clamp(min=0).to(self.project.weight.dtype))
+
+
+def sum_of(found: Sequence[Tensor]) -> Tensor:
+    """The sum of one tensor or more."""
+    total = found[0]
+    for one in found[1:]:
+        total = total + one
+    return total
 
 
 def _rows_of(index: Tensor, size: int) -> Tensor:
@@ -60,18 +88,20 @@ class Heads(nn.Module):
     """Chained heads: each composed field sees the hidden state and every field of its step known before it.
 
     What is given after a composed field is summed from tables that all heads share, each with its own view of it.
+    The units of a binary field are chosen together, each for itself.
     """
 
     def __init__(self, fields: Sequence[Field], width: int, head_width: int, dropout: float):
         super().__init__()
-        self.columns = {field.name: column for column, field in enumerate(fields)}
+        self.columns = columns_of(fields)
+        self.composed = {field.name: field for field in fields if not field.given}
         self.before: dict[str, list[str]] = {}  # composed fields chosen before
         self.informed: dict[str, list[str]] = {}  # given fields known by then
         self.enter, self.inner, self.leave = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         self.chain, self.told, self.view = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         known: list[Field] = []
         informed: list[str] = []
-        for field in (entry for entry in fields if not entry.given):
+        for field in self.composed.values():
             self.before[field.name], self.informed[field.name] = [entry.name for entry in known], list(informed)
             self.enter[field.name] = nn.Linear(width, head_width)
             self.inner[field.name] = nn.Linear(head_width, head_width)
@@ -79,13 +109,18 @@ class Heads(nn.Module):
             if informed:
                 self.view[field.name] = nn.Linear(head_width, head_width, bias=False)
             for entry in known:
-                self.chain[f"{field.name}_{entry.name}"] = _table(entry.size, head_width, 0.5 / math.sqrt(len(known)))
+                self.chain[f"{field.name}_{entry.name}"] = self._link(entry, head_width, 0.5 / math.sqrt(len(known)))
             known.append(field)
             later = [entry for entry in fields if entry.after == field.name]
             for entry in later:
                 self.told[entry.name] = _table(entry.size, head_width, 1 / math.sqrt(len(later)))
             informed += [entry.name for entry in later]
         self.dropout = nn.Dropout(dropout)
+
+    def _link(self, field: Field, width: int, spread: float) -> nn.Module:
+        if field.kind == "categorical":
+            return _table(field.size, width, spread)
+        return Units(self.columns[field.name], field.size, width)
 
     def logits(self, name: str, hidden: Tensor, chosen: Tensor) -> Tensor:
         """Logits (..., classes) of field `name` from hidden (..., width) and known columns (..., columns)."""
@@ -100,9 +135,14 @@ class Heads(nn.Module):
         mixed = self.enter[name](hidden)
         if heard is not None:
             mixed = mixed + self.view[name](heard)
-        if others := self.before[name]:
-            tables = [self.chain[f"{name}_{other}"] for other in others]
-            mixed = mixed + summed(tables, [chosen[..., self.columns[other]].clamp(min=0) for other in others])
+        links = {other: self.chain[f"{name}_{other}"] for other in self.before[name]}
+        tables = {other: link for other, link in links.items() if not isinstance(link, Units)}
+        if tables:
+            picked = [chosen[..., self.columns[other]].clamp(min=0) for other in tables]
+            mixed = mixed + summed(list(tables.values()), picked)
+        for other in links:
+            if other not in tables:
+                mixed = mixed + links[other](chosen)
         return finish(mixed, self.inner[name], self.leave[name], self.dropout)
 
     def nats(self, hidden: Tensor, steps: Tensor) -> dict[str, Tensor]:
@@ -113,10 +153,19 @@ class Heads(nn.Module):
             if self.informed[name] != names:
                 names, heard = self.informed[name], self._heard(name, steps)
             logits = self._logits(name, hidden, steps, heard).float()
-            target = steps[..., self.columns[name]]
-            flat = F.cross_entropy(logits.flatten(0, -2), target.flatten(), ignore_index=-1, reduction="none")
-            found[name] = flat.view(target.shape)
+            found[name] = nats_of(self.composed[name], logits, steps, self.columns[name])
         return found
+
+
+def nats_of(field: Field, logits: Tensor, steps: Tensor, column: int) -> Tensor:
+    """Nats (B, T) of a field from its logits (B, T, size) and steps (B, T, columns); 0 where it holds -1."""
+    if field.kind == "categorical":
+        target = steps[..., column]
+        flat = F.cross_entropy(logits.flatten(0, -2), target.flatten(), ignore_index=-1, reduction="none")
+        return flat.view(target.shape)
+    target = steps[..., column : column + field.size]
+    nats = F.binary_cross_entropy_with_logits(logits, target.clamp(min=0).to(logits.dtype), reduction="none")
+    return nats.sum(-1) * (target[..., 0] >= 0)
 
 
 def _table(size: int, width: int, spread: float) -> nn.Embedding:

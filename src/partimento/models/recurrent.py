@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..encodings.base import Field
 from ..errors import UnknownName
 from .base import Composer
+from .layers import Heads, StepEmbedding
 
 CELL_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
@@ -22,7 +23,7 @@ class Family(Composer):
         self, fields: Sequence[Field], *, cell: str = "gru", width: int = 384, layers: int = 2, dropout: float = 0.3,
         head_width: int = 160,
     ):  # fmt: skip
-        super().__init__(fields, width, dropout, head_width)
+        super().__init__(fields, width, StepEmbedding(fields, width), Heads(fields, width, head_width, dropout))
         if cell not in CELLS:
             raise UnknownName(f"no recurrent cell {cell!r}; there are {', '.join(CELLS)}")
         self.cell, self.layers = cell, layers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,8 @@ from torch.nn import functional as F
 from ..encodings.base import Field
 from ..errors import BadOption
 from .base import Composer
-from .layers import RMSNorm, Rotary, rotate
+from .graphs import Graph, linear, step_graph
+from .layers import Heads, RMSNorm, Rotary, StepEmbedding, rotate
 
 CACHE_BLOCK = 256  # steps by which the key-value cache grows
 FAR_BELOW = -1e9  # a score that softmax makes nothing of
@@ -100,7 +101,7 @@ class Family(Composer):
         self, fields: Sequence[Field], *, width: int = 256, layers: int = 6, heads: int = 4, dropout: float = 0.1,
         head_width: int = 160, context: int = 1024,
     ):  # fmt: skip
-        super().__init__(fields, width, dropout, head_width)
+        super().__init__(fields, width, StepEmbedding(fields, width), Heads(fields, width, head_width, dropout))
         if width % (4 * heads):
             raise BadOption(f"width {width} is not a multiple of four times the {heads} heads; change one of them")
         self.context, self.head_size, self.layers = context, width // heads, layers
@@ -178,3 +179,25 @@ class Family(Composer):
         for n, (place, entry) in enumerate(zip(places, fresh, strict=True)):
             place.copy_(entry if n % 2 else entry.transpose(2, 3))
         return hidden, [state[0] + 1, *caches]
+
+    def state_spec(self) -> dict[str, Any]:
+        sizes = {"layers": self.layers, "heads": self.width // self.head_size, "head": self.head_size}
+        return {"kind": "cache", **sizes, "context": self.context}
+
+    def graphs(self) -> dict[str, Graph]:
+        found, state = super().graphs(), self.begin(2)
+        axes = [{}, *({0: "pieces", (2 if n % 2 else 3): "slots"} for n in range(len(state) - 1))]
+        return found | {"advance": step_graph(Stepwise(self), self.columns, state, axes)}
+
+
+class Stepwise(nn.Module):
+    """One step of the backbone as a graph, whose caches are kept outside it."""
+
+    def __init__(self, model: Family):
+        super().__init__()
+        self.model = model
+        self.projections = nn.ModuleList(linear(block.turned()) for block in cast(list[Block], list(model.blocks)))
+
+    def forward(self, last: Tensor, given: Tensor, time: Tensor, *state: Tensor):
+        hidden, fresh = self.model.step(last, given, time, state[0], state[1:], list(self.projections))
+        return (hidden, *fresh)
