@@ -152,11 +152,10 @@ def _latent(spec: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"a latent space of {found['size']} numbers for {found['stride']} steps")
     if not 0 <= found["drift"] <= 1:
         raise ValueError(f"drift {found['drift']}")
-    for name in ("mean", "spread"):
-        found[name] = [float(value) for value in _list(spec[name], LARGEST)]
-        if len(found[name]) != found["size"]:
-            raise ValueError(f"{name} of {len(found[name])} numbers")
-    return found
+    places = {name: [float(value) for value in _list(spec[name], LARGEST)] for name in ("mean", "spread")}
+    if any(len(place) != found["size"] for place in places.values()):
+        raise ValueError(f"a mean or a spread that is not of {found['size']} numbers")
+    return found | places
 
 
 def fresh(spec: Mapping[str, Any], size: int, rngs: Sequence[np.random.Generator] = ()) -> State:

@@ -37,7 +37,7 @@ class StepEmbedding(nn.Module):
         self.units_last = [field.name for field in fields if field.name in self.units and not field.given]
         scale = 1 / math.sqrt(len(fields))
         for table in self.tables.values():
-            nn.init.normal_(table.weight, std=scale)
+            nn.init.normal_(table.get_parameter("weight"), std=scale)
 
     def forward(self, last: Tensor, coming: Tensor) -> Tensor:
         """Rows (..., columns) of the last and the coming step -> (..., width)."""

@@ -65,7 +65,7 @@ class Leaves(nn.Module):
         super().__init__()
         self.columns = columns_of(fields)
         self.composed = {field.name: field for field in fields if not field.given}
-        self.before: Mapping[str, Sequence[str]] = {name: () for name in self.composed}
+        self.before: Mapping[str, Sequence[str]] = dict.fromkeys(self.composed, ())
         self.leave = nn.ModuleDict({name: nn.Linear(width, field.size) for name, field in self.composed.items()})
 
     def logits(self, name: str, hidden: Tensor, chosen: Tensor) -> Tensor:
@@ -103,8 +103,8 @@ class Normalised(nn.Module):
 
 
 class Family(Composer):
-    """`net`, its layers from first to last: ["lstm", 512], ["gru", 512], ["bi-lstm", 512], ["dense", 256], ["dropout", 0.3],
-    ["batch-norm"], ["relu"], ["tanh"], ["leaky", 0.2].
+    """`net`, its layers from first to last: ["lstm", 512], ["gru", 512], ["bi-lstm", 512], ["dense", 256],
+    ["dropout", 0.3], ["batch-norm"], ["relu"], ["tanh"], ["leaky", 0.2].
 
     `biases`: 1 as Keras counts them, 2 as cuDNN has them. `window`: the steps before it that a choice sees; 0 for all,
     a state being carried. Layers that go both ways need one. `last_only` learns the last step of a window alone.
