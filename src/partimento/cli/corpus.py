@@ -1,16 +1,17 @@
-"""`partimento corpus`: what a folder of music holds and what of it can be learned from."""
+"""`partimento corpus`: what a folder of music holds, what of it can be learned from, and fetching some."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import api
 from ..errors import BadOption
+from . import _chosen
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -19,16 +20,19 @@ if TYPE_CHECKING:
 SHOWN = 20  # skipped files listed without --verbose
 WIDTH = 140  # characters, where the output is not a terminal
 SPLITS = ("train", "valid", "test")
+SHORTEST_PAUSE = 1.0  # seconds between two requests to somebody's site
+INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 
 
 @click.group()
 def command() -> None:
-    """Look at folders of music before learning from them."""
+    """Look at folders of music before learning from them, and fetch some."""
 
 
 @command.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV: file, style, valence, arousal, complexity.")
+@_chosen.options(_chosen.WHICH)
 @click.option("--encoding", metavar="NAME", help="Also try which files this encoding can hold.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write every file's verdict here.")
 @click.option("--workers", type=click.IntRange(0), help="Processes; default: one a core.")
@@ -40,6 +44,7 @@ def scan(
     json_file: Path | None,
     workers: int | None,
     verbose: bool,
+    **wanted: Any,
 ) -> None:
     """Say what each MIDI and MusicXML file in FOLDERS is good for: style, duplicates, works, train or test.
 
@@ -48,6 +53,7 @@ def scan(
       partimento corpus scan my_midi
       partimento corpus scan folk hymns --verbose
       partimento corpus scan my_midi --labels moods.csv --encoding notes --json verdicts.json
+      partimento corpus scan my_midi --only-instrument guitar --only-key "A minor"
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -60,7 +66,8 @@ def scan(
                 stages[stage] = bars.add_task(stage, total=total)
             bars.update(stages[stage], completed=done)
 
-        catalogue = api.scan(folders, labels=labels, workers=workers, progress=progress)
+        choice = _chosen.choice(**wanted)
+        catalogue = api.scan(folders, labels=labels, choice=choice, workers=workers, progress=progress)
         if encoding:
             built = api.get_encoding(encoding, styles=catalogue.styles)
             catalogue = catalogue.tried(built, workers=workers, progress=progress)
@@ -72,6 +79,62 @@ def scan(
     console.print(table_of(catalogue))
     for line in lines_of(catalogue, verbose):
         click.echo(line)
+
+
+@command.command()
+@click.argument("archive", metavar="ARCHIVE")
+@click.option("--instrument", default="", metavar="NAME", help="Music for this instrument, as the archive calls it.")
+@click.option("--composer", default="", metavar="NAME", help="Music by this composer: Giuliani, BachJS.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where the files go; its name is the style that a model learns [default: ARCHIVE].",
+)
+@click.option("--most", type=click.IntRange(1), metavar="N", help="Stop after so many new pieces [default: all].")
+@click.option(
+    "--pause",
+    type=click.FloatRange(min=SHORTEST_PAUSE),
+    default=10.0,
+    show_default=True,
+    help="Seconds between two requests; more where the site asks for more.",
+)
+def fetch(archive: str, instrument: str, composer: str, output: Path | None, most: int | None, pause: float) -> None:
+    """Fetch MIDI files from an ARCHIVE on the network, politely: mutopia, the Mutopia Project.
+
+    What is there already is not fetched again, and stopping at any time loses nothing. Licences and composers go
+    into manifest.csv, what could not be had into missed.csv with the reason.
+
+    \b
+    Examples:
+      partimento corpus fetch mutopia --instrument Guitar --composer Giuliani -o giuliani
+      partimento corpus fetch mutopia --instrument Guitar --most 50
+    """
+    folder, counts, licences = output or Path(archive), Counter[str](), Counter[str]()
+    asked = {"instrument": instrument, "composer": composer, "most": most, "pause": pause}
+    try:
+        for step in api.fetch(folder, archive, **asked):
+            counts[step.kind] += 1
+            if step.kind == "got":
+                licences[step.said or "licence not stated"] += 1
+            click.echo(f"{step.kind} {step.what}{f': {step.said}' if step.said else ''}")
+    except KeyboardInterrupt:
+        click.echo("stopped; the same command goes on from here", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    finally:
+        if counts:
+            click.echo(_fetched(folder, counts, licences))
+    if not counts.keys() & {"got", "had", "missed"}:
+        click.echo("the archive has nothing of the kind")
+
+
+def _fetched(folder: Path, counts: Counter[str], licences: Counter[str]) -> str:
+    """What was fetched into a folder, in a line."""
+    had = f", {counts['had']} there already" if counts["had"] else ""
+    missed = f", {counts['missed']} missed (see {folder / 'missed.csv'})" if counts["missed"] else ""
+    told = ", ".join(f"{licence} ({number})" for licence, number in licences.most_common())
+    return f"{counts['got']} new in {folder}{had}{missed}{f'; licences: {told}' if told else ''}"
 
 
 def table_of(catalogue) -> Table:

@@ -2,7 +2,11 @@
 
 from .build import build_cache, prepare
 from .cache import Cache, CacheError, Piece
+from .choose import EVERYTHING, Choice, parse_span
 from .encode import prepared
 from .verdicts import Catalogue, Entry, scan
 
-__all__ = ["Cache", "CacheError", "Catalogue", "Entry", "Piece", "build_cache", "prepare", "prepared", "scan"]
+__all__ = [
+    "EVERYTHING", "Cache", "CacheError", "Catalogue", "Choice", "Entry", "Piece", "build_cache", "parse_span",
+    "prepare", "prepared", "scan",
+]  # fmt: skip

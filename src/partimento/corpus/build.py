@@ -31,8 +31,10 @@ from ..encodings.base import STEP_DTYPE
 from ..errors import PartimentoError
 from ..formats import READERS, load
 from .cache import DATA, INDEX, JOURNAL, STEPS, TIME_DTYPE, TIMES, Cache, CacheError, Piece, read_journal, sha256
+from .choose import EVERYTHING, Choice
 from .encode import JOB, TIMEOUT, encode_task, prepared, refusal
 from .verdicts import Catalogue, Entry, scan
+from .words import with_words
 from .workers import FAILED, LOST, Progress, run_jobs
 
 LAYOUT = 1  # of a cache's files
@@ -46,6 +48,7 @@ def prepare(
     *,
     styles_from: str = "style",
     labels: str | Path | None = None,
+    choice: Choice = EVERYTHING,
     seed: int = 0,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -54,7 +57,9 @@ def prepare(
 
     An encoding given by name is built with the styles found.
     """
-    catalogue = scan(folders, labels=labels, styles_from=styles_from, seed=seed, workers=workers, progress=progress)
+    catalogue = scan(
+        folders, labels=labels, styles_from=styles_from, choice=choice, seed=seed, workers=workers, progress=progress
+    )
     if isinstance(encoding, str):
         encoding = get_encoding(encoding, styles=catalogue.styles)
     return build_cache(catalogue, encoding, cache_root, workers=workers, progress=progress)
@@ -71,11 +76,12 @@ def build_cache(
 ) -> Cache:
     """The catalogue's kept files as steps of `encoding`, in a folder inside `folder` named by all that goes into it.
 
-    Pieces that the encoding refuses are among the cache's `skipped`. Raises `PartimentoError` where the folder
-    cannot be written.
+    An encoding that has a vocabulary to learn learns it first; the cache's spec holds it. Pieces that the encoding
+    refuses are among the cache's `skipped`. Raises `PartimentoError` where the folder cannot be written.
     """
     root, code = Path(folder), code_version(encoding)
-    keys = [piece_key(entry, encoding.spec(), code) for entry in catalogue.kept]
+    encoding = with_words(catalogue, encoding, root, code, workers=workers, timeout=timeout, progress=progress)
+    keys = [piece_key(entry, encoding.spec(), code, catalogue.choice) for entry in catalogue.kept]
     place = root / f"{encoding.name}-{_cache_key(catalogue, keys, encoding.spec())}"
     messages = list(catalogue.remarks)
     try:
@@ -87,7 +93,7 @@ def build_cache(
         root.mkdir(parents=True, exist_ok=True)
         draft = root / f".{place.name}.{os.getpid()}.{time.time_ns()}"
         draft.mkdir()
-        results = _results(catalogue.kept, keys, encoding, root, draft, workers, timeout)
+        results = _results(catalogue, keys, encoding, root, draft, workers, timeout)
         _write(draft, catalogue, keys, _counted(results, len(keys), progress), encoding, messages)
         _put(draft, place)
         _sweep(root)
@@ -96,14 +102,15 @@ def build_cache(
     return Cache.open(place)
 
 
-def piece_key(entry: Entry, spec: dict[str, Any], code: str) -> str:
+def piece_key(entry: Entry, spec: dict[str, Any], code: str, choice: Choice) -> str:
     """A hash of all that the steps of a piece depend on."""
-    return _hash([entry.sha, entry.path.suffix.lower(), entry.style, dict(entry.labels), spec, code])
+    return _hash([entry.sha, entry.path.suffix.lower(), entry.style, dict(entry.labels), spec, code, choice.changes])
 
 
 def _cache_key(catalogue: Catalogue, keys: Sequence[str], spec: dict[str, Any]) -> str:
     kept = [(key, entry.name, entry.split, entry.group) for key, entry in zip(keys, catalogue.kept, strict=True)]
-    return _hash([LAYOUT, spec, kept, [(entry.name, entry.reason) for entry in catalogue.skipped]])[:16]
+    skipped = [(entry.name, entry.reason) for entry in catalogue.skipped]
+    return _hash([LAYOUT, spec, kept, skipped, asdict(catalogue.choice)])[:16]
 
 
 def _hash(parts: list) -> str:
@@ -123,7 +130,8 @@ def source_files(encoding: Encoding) -> set[Path]:
     formats = Path(inspect.getfile(load)).parent
     readers = {formats / f"{stem}.py" for stem in READERS.values()}
     modules = sys.modules[type(encoding).__module__], sys.modules[describe.__module__]
-    return {*readers, Path(inspect.getfile(prepared)), *(path for one in modules for path in _sources(one))}
+    here = {Path(inspect.getfile(one)) for one in (prepared, Choice)}
+    return {*readers, *here, *(path for one in modules for path in _sources(one))}
 
 
 @lru_cache
@@ -144,13 +152,13 @@ def _sources(module: ModuleType) -> tuple[Path, ...]:
 
 
 def _results(
-    entries: Sequence[Entry], keys: Sequence[str], encoding: Encoding, root: Path, draft: Path,
+    catalogue: Catalogue, keys: Sequence[str], encoding: Encoding, root: Path, draft: Path,
     workers: int | None, timeout: float,
 ) -> Iterator[dict]:  # fmt: skip
-    """What `encode_file` gives for each entry, in order; from older caches where they have it."""
+    """What `encode_file` gives for each kept entry, in order; from older caches where they have it."""
     known = _Known(root, draft, sum(entry.width for entry in encoding.fields))
-    fresh_entries = [entry for entry, key in zip(entries, keys, strict=True) if key not in known.places]
-    tasks = [encode_task(entry.path, entry.style, entry.labels, encoding) for entry in fresh_entries]
+    entries = [entry for entry, key in zip(catalogue.kept, keys, strict=True) if key not in known.places]
+    tasks = [encode_task(entry.path, entry.style, entry.labels, encoding, catalogue.choice) for entry in entries]
     fresh = run_jobs(JOB, tasks, workers=workers, timeout=timeout)
     for key in keys:
         yield known.get(key) if key in known.places else next(fresh)
@@ -199,7 +207,7 @@ class _Known:
             return None
         if _sum(steps, times) != line["sum"]:
             return None
-        limits = {name: piece[name] for name in ("low", "high", "notes")}
+        limits = {name: piece.get(name, 1) for name in ("low", "high", "interval", "notes")}
         return {"steps": steps.reshape(-1, self.columns), "times": times, **limits}
 
 
@@ -238,9 +246,9 @@ def _line(entry: Entry, key: str, result: dict, row: int) -> dict:
     if reason:
         again = {} if LOST in result or FAILED in result else {"key": key}
         return {**again, "name": entry.name, "reason": reason, "message": message}
-    limits = (result["low"], result["high"], result["notes"])
+    limits = (result["low"], result["high"], result["notes"], result["interval"])
     piece = Piece(entry.name, entry.style, entry.split, entry.group, row, len(result["steps"]), *limits)
-    return {"key": key, "piece": asdict(piece), "sum": _sum(result["steps"], result["times"])}
+    return {"key": key, "piece": piece.entries(), "sum": _sum(result["steps"], result["times"])}
 
 
 def _write_index(

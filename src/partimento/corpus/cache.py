@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,10 @@ class CacheError(PartimentoError):
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece in a cache: rows `start` to `start + length`; it may be moved by `low` to `high` semitones."""
+    """One piece in a cache: rows `start` to `start + length`.
+
+    It may be moved by `low` to `high` semitones, both multiples of `interval`, by any multiple in between.
+    """
 
     name: str
     style: str
@@ -39,6 +42,12 @@ class Piece:
     low: int
     high: int
     notes: int
+    interval: int = 1
+
+    def entries(self) -> dict[str, Any]:
+        """What a journal says of it; an interval of 1 goes without saying, as it did before there were others."""
+        said = asdict(self)
+        return said if self.interval != 1 else {name: value for name, value in said.items() if name != "interval"}
 
 
 @dataclass(frozen=True)

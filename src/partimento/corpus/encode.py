@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ..formats import load
 from ..score import DRUM_PROGRAM, Score
 from ..timing import Clock
 from ..transform import cut, find_upbeat
+from .choose import Choice
 from .workers import FAILED, LOST
 
 JOB = f"{__name__}:encode_file"
@@ -51,9 +52,12 @@ def replaced(score: Score, programs: str) -> Score:
     return replace(score, tracks=tuple(tracks)) if table else score
 
 
-def encode_task(path: Path, style: str, labels: Mapping[str, str | float], encoding: Encoding) -> dict:
+def encode_task(
+    path: Path, style: str, labels: Mapping[str, str | float], encoding: Encoding, choice: Choice
+) -> dict:  # fmt: skip
     """What `encode_file` is asked."""
-    return {"path": str(path), "labels": {**labels, "style": style}, "spec": encoding.spec()}
+    labels = {**labels, "style": style}
+    return {"path": str(path), "labels": labels, "spec": encoding.spec(), "choice": asdict(choice)}
 
 
 def refusal(result: dict) -> tuple[str, str]:
@@ -64,11 +68,22 @@ def refusal(result: dict) -> tuple[str, str]:
     return ("", "") if "steps" in result else (result["reason"], result["message"])
 
 
+def score_of(task: dict) -> Score:
+    """The music of a task's file, as it is wanted."""
+    score = replaced(prepared(load(task["path"])), str(task["labels"].get("programs", "")))
+    return Choice(**task["choice"]).changed(score)
+
+
+def encoding_of(task: dict) -> Encoding:
+    """The encoding of a task."""
+    return _encoding(json.dumps(task["spec"], sort_keys=True))
+
+
 def encode_file(task: dict) -> dict:
     """The job of a worker: one file as steps, times and limits of transposition, or the reason why not."""
-    encoding = _encoding(json.dumps(task["spec"], sort_keys=True))
+    encoding, choice = encoding_of(task), Choice(**task["choice"])
     try:
-        score = encoding.heard(replaced(prepared(load(task["path"])), str(task["labels"].get("programs", ""))))
+        score = encoding.heard(score_of(task))
         steps = encoding.encode(score, {**task["labels"], "described": describe(score)})
     except Unencodable as error:
         return {"reason": error.reason, "message": str(error)}
@@ -76,10 +91,10 @@ def encode_file(task: dict) -> dict:
         return {"reason": "unreadable", "message": str(error)}
     except MusicError as error:
         return {"reason": "damaged", "message": str(error)}
-    low, high = encoding.transpositions(steps)
+    low, high, interval = choice.transpositions(encoding, steps, score)
     return {
         "steps": np.asarray(steps, STEP_DTYPE), "times": np.asarray(encoding.times(steps), TIME_DTYPE),
-        "low": int(low), "high": int(high), "notes": len(score),
+        "low": int(low), "high": int(high), "interval": interval, "notes": len(score),
     }  # fmt: skip
 
 

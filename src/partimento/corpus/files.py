@@ -23,12 +23,16 @@ NUMBERS = {  # labels and their ranges
 
 @dataclass(frozen=True)
 class Found:
-    """A music file: where it is, its name in the catalogue, the folder's style, what its manifest says."""
+    """A music file: where it is, its name in the catalogue, the folder's style, what its manifest says.
+
+    `root` is the name of the folder that was named.
+    """
 
     path: Path
     name: str
     folder_style: str
     manifest: Mapping[str, str] = field(default_factory=dict)
+    root: str = ""
 
 
 def find_files(folders: Iterable[str | Path] | str | Path) -> tuple[list[Found], list[str]]:
@@ -52,8 +56,9 @@ def find_files(folders: Iterable[str | Path] | str | Path) -> tuple[list[Found],
                 tables[path.parent], wrong = read_manifest(path.parent)
                 remarks += wrong
             inside = path.relative_to(base)
-            style = inside.parts[0] if len(inside.parts) > 1 else base.resolve().name
-            found.append(Found(path, prefix + inside.as_posix(), style, tables[path.parent].get(path.name, {})))
+            top = base.resolve().name
+            style = inside.parts[0] if len(inside.parts) > 1 else top
+            found.append(Found(path, prefix + inside.as_posix(), style, tables[path.parent].get(path.name, {}), top))
     return sorted(_once(found), key=lambda one: one.name), remarks
 
 

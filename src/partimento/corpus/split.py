@@ -86,7 +86,8 @@ def deal(works: Sequence[Work], seed: int) -> tuple[dict[int, str], list[str]]:
             "held-out pieces have versions among those trained on"
         )
     if sides and "valid" not in sides.values():
-        remarks.append(f"nothing is held out for validation: {len(works)} works are too few to spare one")
+        few = "one work is" if len(works) == 1 else f"{len(works)} works are"
+        remarks.append(f"no work is held out for validation: {few} too few to spare one")
     return sides, remarks
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..formats import load
 from ..score import Score
 from ..theory import pitched
 from ..timing import duration_seconds
+from .choose import EVERYTHING, Choice
 from .duplicates import RUNS, Fingerprint, fingerprint, likenesses
 from .encode import JOB as ENCODE
 from .encode import TIMEOUT as ENCODE_TIMEOUT
@@ -57,10 +58,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Every file found, sorted by name, and what there is to say about the whole."""
+    """Every file found, sorted by name, what there is to say about the whole, and what was wanted of it."""
 
     entries: tuple[Entry, ...]
     remarks: tuple[str, ...] = ()
+    choice: Choice = EVERYTHING
 
     @property
     def kept(self) -> list[Entry]:
@@ -83,7 +85,7 @@ class Catalogue:
     def tried(self, encoding: Encoding, *, workers: int | None = None, progress: Progress | None = None) -> Catalogue:
         """This catalogue with the files that `encoding` refuses skipped as well; nothing is written."""
         kept = self.kept
-        tasks = [encode_task(entry.path, entry.style, entry.labels, encoding) for entry in kept]
+        tasks = [encode_task(entry.path, entry.style, entry.labels, encoding, self.choice) for entry in kept]
         judged = {}
         for entry, result in zip(kept, run_jobs(ENCODE, tasks, workers=workers, timeout=ENCODE_TIMEOUT), strict=True):
             reason, message = refusal(result)
@@ -98,6 +100,7 @@ def scan(
     *,
     labels: str | Path | None = None,
     styles_from: str = "style",
+    choice: Choice = EVERYTHING,
     seed: int = 0,
     workers: int | None = None,
     timeout: float = 20.0,
@@ -106,14 +109,14 @@ def scan(
     """Look at every MIDI and MusicXML file in `folders`: no bad file stops the rest.
 
     `labels` is a CSV file with a column `file`; `styles_from` names the column, of the labels or of a folder's
-    manifest, that holds the style (else the folder's name is the style). `seed` deals works to train, valid and
-    test. `workers` processes (default: one a core; 0: none) may take `timeout` seconds a file. Raises `BadOption`
-    where a folder or the labels cannot be used.
+    manifest, that holds the style (else the folder's name is the style). What `choice` does not want is skipped
+    before twins are looked for. `seed` deals works to train, valid and test. `workers` processes (default: one a
+    core; 0: none) may take `timeout` seconds a file. Raises `BadOption` where a folder or the labels cannot be used.
     """
     table, remarks = read_labels(Path(labels)) if labels else ({}, [])
     found, wrong = find_files(folders)
     results = []
-    tasks = [{"path": str(one.path)} for one in found]
+    tasks = [_task(one, choice) for one in found]
     for result in run_jobs(JOB, tasks, workers=workers, timeout=timeout):
         results.append(result)
         if progress:
@@ -124,12 +127,21 @@ def scan(
     known = {one.name for one in found} | {one.path.name for one in found}
     remarks = [*wrong, *remarks, *(f"{labels}: there is no file {name!r}" for name in table if name not in known)]
     entries, more = _sorted_out(entries, found, results, seed)
-    return Catalogue(tuple(entries), (*remarks, *more))
+    return Catalogue(tuple(entries), (*remarks, *more), choice)
+
+
+def _task(found: Found, choice: Choice) -> dict:
+    """What `examine` is asked."""
+    about = {name: found.manifest.get(name, "") for name in ("composer", "instruments")}
+    return {"path": str(found.path), "name": f"{found.root}/{found.name}", "about": about, "choice": asdict(choice)}
 
 
 def examine(task: dict) -> dict:
     """The job of a worker: read one file, judge and fingerprint it."""
-    path = Path(task["path"])
+    path, choice = Path(task["path"]), Choice(**task["choice"])
+    reason, message = choice.unread(task["about"], task["name"])
+    if reason:
+        return {"reason": reason, "message": message}
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -138,6 +150,9 @@ def examine(task: dict) -> dict:
     try:
         score = load(path)
         reason, message = verdict(score)
+        if reason:
+            return {"sha": sha, "reason": reason, "message": message, "notes": len(score)}
+        reason, message = choice.refusal(score, task["about"])
         if reason:
             return {"sha": sha, "reason": reason, "message": message, "notes": len(score)}
         score = prepared(score)
