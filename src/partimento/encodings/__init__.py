@@ -1,9 +1,13 @@
-"""Encodings by name: one file each; packages outside join through the entry point `partimento.encodings`."""
+"""Encodings by name: one file each; packages outside join through the entry point `partimento.encodings`.
+
+`onehot` and `remi` are no encodings but forms to compare them with.
+"""
 
 from ..registry import Registry
 from .base import Cursor, Encoding, Field, Plan, Unencodable
 
-_registry = Registry("encoding", __name__, __path__, "partimento.encodings", "Encoding", skip=("base",))
+OTHERS = ("base", "onehot", "remi")  # modules that are no encodings
+_registry = Registry("encoding", __name__, __path__, "partimento.encodings", "Encoding", skip=OTHERS)
 
 
 def encoding_names() -> tuple[str, ...]:

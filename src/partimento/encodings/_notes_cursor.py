@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ from ._gaps import COMPOSED, END, LONGEST_WAIT, PLACES
 from .base import STEP_DTYPE, Cursor, Plan
 
 if TYPE_CHECKING:
-    from .base import Encoding
+    from .base import Encoding, Frame
 
 LONGEST_NOTE = 16 * TICKS_PER_BEAT
 PROGRAMS, PARTS, VELOCITIES, VELOCITY_STEP = 129, 16, 32, 4
@@ -43,7 +43,8 @@ class NotesCursor(Cursor):
         self.stops: dict[tuple[int, int], int] = {}  # when the last note of each ends
         self.heights: dict[tuple[int, int], tuple[int, int]] = {}  # sum and number of the pitches of each
         self.notes: list[tuple[int, int, int, int, int, int]] = []  # onset, duration, pitch, velocity, program, part
-        self._allow(plan.frame.sounds if plan.frame and plan.frame.sounds else _sounds(plan.programs))
+        self._allow(plan.frame.sounds if plan.frame and plan.frame.sounds else parts_of(plan.programs))
+        self.standing = _standing(plan.frame, self.columns) if plan.frame else []  # notes, as those above
         if plan.frame:
             self._take(plan.frame.past, plan.frame.past_times)
 
@@ -223,6 +224,19 @@ class NotesCursor(Cursor):
         return True
 
 
+def _standing(frame: Frame, columns: Mapping[str, int]) -> list[tuple[int, int, int, int, int, int]]:
+    """The notes that are told of music before a gap, beside and after it, by their onset."""
+    told = frame.rows[:, columns["role"]] == given_fields.GIVEN
+    found = []
+    tables = ((frame.past, frame.past_times), (frame.rows[told], frame.times[told]))
+    for row, tick in (pair for rows, times in tables for pair in zip(rows, times, strict=True)):
+        duration, pitch, velocity, program, part = (
+            int(row[columns[name]]) for name in ("duration", "pitch", "velocity", "program", "part")
+        )
+        found.append((int(tick), duration + 1, pitch, max(1, velocity * VELOCITY_STEP), program, part))
+    return sorted(found)
+
+
 def _even_bars(plan: Plan) -> tuple[tuple[int, int, int, int], ...]:
     """Bars of one metre, an incomplete one for an upbeat before those asked for."""
     length = given_fields.plan_bar(plan)
@@ -230,7 +244,7 @@ def _even_bars(plan: Plan) -> tuple[tuple[int, int, int, int], ...]:
     return tuple((n * length, (n + 1) * length, *plan.metre) for n in range(count))
 
 
-def _sounds(programs) -> tuple[tuple[int, int], ...]:
+def parts_of(programs: Sequence[int]) -> tuple[tuple[int, int], ...]:
     """(program, part) of each instrument in order: the second of a kind is its part 1."""
     return tuple((program, programs[:n].count(program)) for n, program in enumerate(programs))
 

@@ -8,7 +8,7 @@ beforehand, a control). A given field may become known only once a composed fiel
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -31,6 +31,7 @@ class Field:
     given: bool = False  # known before composing (a control) or composed
     after: str = ""  # a given field that is known once this composed field of its step is chosen
     droppable: float = 0.0  # share of windows in which training leaves it out: class 0 then means "not said"
+    pitch_at: int = -1  # the class of MIDI pitch 0, where classes from there on are pitches; what is below is none
 
     @property
     def width(self) -> int:
@@ -98,6 +99,7 @@ class Cursor:
 
     left: int = 0  # ticks at 24 a quarter note from where the coming step may begin to the end of the piece
     sounding: Any = None  # what sounds as the step begins, as the encoding has it
+    plan: Plan
     controls: dict[str, Any]  # what is told of descriptors, as `Plan.controls`; may be changed on the way
     begin: int = 0  # where what is composed begins
     sounds: tuple[tuple[int, int], ...] = ()  # (program, part) of what is composed, where the encoding has instruments
@@ -122,6 +124,14 @@ class Cursor:
         """Which classes of the composed field `name` keep the piece well formed and on time, (size,) bool."""
         raise MusicError("a cursor must say what is legal")
 
+    def due(self, name: str, chosen: Mapping[str, Any]) -> np.ndarray:
+        """The units of the composed binary field `name` that are on in any case, by number (N,)."""
+        return np.zeros(0, dtype=np.int64)
+
+    def least(self, name: str, chosen: Mapping[str, Any]) -> int:
+        """How many units of the composed binary field `name` are on at least."""
+        return 0
+
     def again(self, rows: np.ndarray, times: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray] | None:
         """Rows and times to tell a model that can hold no more, from all that it was told of this piece.
 
@@ -145,6 +155,7 @@ class Encoding:
     name: ClassVar[str] = ""
     fields: tuple[Field, ...] = ()
     styles: tuple[str, ...] = ()
+    exact: bool = True  # whether every note that is heard comes back; else decoding gives what the steps say of it
 
     def spec(self) -> dict[str, Any]:
         """What rebuilds this encoding: `get_encoding(**spec)`."""
@@ -167,6 +178,19 @@ class Encoding:
     @cached_property
     def given(self) -> tuple[Field, ...]:
         return tuple(entry for entry in self.fields if entry.given)
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has a vocabulary that it must learn from the training music first: see `words_of` and `learnt`."""
+        return False
+
+    def words_of(self, score: Score) -> dict[str, dict[str, int]]:
+        """How often each word stands in a piece, by the fields that have a vocabulary: what `learnt` asks of it."""
+        return {}
+
+    def learnt(self, counts: Iterable[Mapping[str, Mapping[str, int]]]) -> Encoding:
+        """This encoding with the vocabulary of the pieces that `counts` are the `words_of`."""
+        return self
 
     def encode(self, score: Score, labels: Mapping[str, Any] | None = None) -> np.ndarray:
         """Steps (T, columns) of `score`.

@@ -128,9 +128,9 @@ class Encoding(Base):
     def bar_numbers(self, rows: np.ndarray, times: np.ndarray) -> np.ndarray:
         return gaps.bar_numbers(self.columns, rows, times.astype(np.int64))
 
-    def transpositions(self, steps: np.ndarray) -> tuple[int, int]:
+    def transpositions(self, steps: np.ndarray, reach: int = 6) -> tuple[int, int]:
         pitch, program = steps[:, self.columns["pitch"]], steps[:, self.columns["program"]]
-        low, high = -6, 6
+        low, high = -reach, reach
         for number in np.unique(program[(program >= 0) & (program != DRUM_PROGRAM)]):
             played = pitch[program == number]
             bottom, top = RANGES[number]

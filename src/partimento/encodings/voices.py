@@ -42,8 +42,8 @@ class Encoding(Base):
             Field("metre", "categorical", 1 + len(given_fields.METRES), given=True, droppable=given_fields.SELDOM),
             Field("place", "categorical", 1 + PLACES, given=True, droppable=given_fields.SELDOM),
             Field("bars_left", "categorical", 2 + given_fields.BARS_LEFT, given=True, droppable=given_fields.SELDOM),
-            *(Field(f"sounding_{voice}", "categorical", 129, given=True) for voice in VOICES),
-            *(Field(voice, "categorical", FIRST_PITCH + 128) for voice in VOICES),
+            *(Field(f"sounding_{voice}", "categorical", 129, given=True, pitch_at=1) for voice in VOICES),
+            *(Field(voice, "categorical", FIRST_PITCH + 128, pitch_at=FIRST_PITCH) for voice in VOICES),
         )
 
     def heard(self, score: Score) -> Score:
@@ -97,8 +97,8 @@ class Encoding(Base):
         moved[..., columns["key"]] = given_fields.moved_keys(moved[..., columns["key"]], semitones)
         return moved
 
-    def transpositions(self, steps: np.ndarray) -> tuple[int, int]:
-        low, high = -6, 6
+    def transpositions(self, steps: np.ndarray, reach: int = 6) -> tuple[int, int]:
+        low, high = -reach, reach
         for voice in VOICES:
             line = steps[:, self.columns[voice]]
             pitches = line[line >= FIRST_PITCH] - FIRST_PITCH
