@@ -12,7 +12,8 @@ from .arrange import arrange
 from .asking import CONTROLS, Request, check, plan_for
 from .describe import DISTANCES, describe, level
 from .describe.chords import TEMPLATES
-from .encodings.base import Plan
+from .encodings._notes_cursor import parts_of
+from .encodings.base import Encoding, Plan
 from .errors import BadOption, MusicError
 from .evaluation.listening import listen, typicality
 from .model_file import Model
@@ -31,16 +32,27 @@ from .rules import (
     Rule,
     SurePitches,
 )
-from .sampling import PLAIN, Reading, sample
+from .sampling import PLAIN, Reading, Sampling, sample, threshold_for
 from .score import TICKS_PER_BEAT, Score, Tempo
 from .steering import Steering
 from .theory import key_of
 from .timing import bar_ticks, duration_seconds, pulse_ticks
 from .transform import cut
+from .voice_leading import (
+    LAST,
+    MEDIAN,
+    UPPER_QUARTILE,
+    Sound,
+    Voices,
+    has_single_voices,
+    parallels_beyond,
+    percentiles_of,
+    voice_rules,
+)
 
-MEDIAN, UPPER_QUARTILE, LAST = 2, 3, 4  # places in a profile's percentiles: 50, 75, 99
 GUIDANCE = 2.0  # where controls are asked for and nothing is said
 CONTROL_WORTH = 2.0  # of a whole scale's mistake in a control, beside a typicality of 0 to 1
+PARALLEL_WORTH = 4.0  # of parallels at every change of chord, beside the same
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,8 @@ class Candidate:
 
     Are its notes in the key asked for, does it close on the tonic, how typical is it (0-1); `obtained` are the
     controls as measured on its notes, in the units in which they are asked for; `errors` their mean distance, bar by
-    bar, from what was asked, as a share of the scale (0-1).
+    bar, from what was asked, as a share of the scale (0-1). `parallels` are fifths and octaves at a change of chord,
+    beyond what three of four real pieces of the style have; 0 where its parts are no single voices.
     """
 
     score: Score
@@ -59,57 +72,75 @@ class Candidate:
     measures: dict[str, float]
     obtained: dict[str, float] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
+    parallels: float = 0.0
 
     @property
     def worth(self) -> float:
         """What candidates are ranked by."""
         missed = sum(self.errors.values()) / max(1, len(self.errors))
-        return self.in_key + self.closes + self.typicality - CONTROL_WORTH * missed
+        faults = CONTROL_WORTH * missed + PARALLEL_WORTH * self.parallels
+        return self.in_key + self.closes + self.typicality - faults
 
 
-def rules_for(profile: Mapping[str, Any], plan: Plan, *, obey_chords: bool = True) -> list[Rule]:
-    """The rules of a style: its ranges and key, and what its real pieces keep to, by the percentiles of its profile."""
-    measures = profile["measures"]
+def rules_for(
+    profile: Mapping[str, Any], plan: Plan, parts: Sequence[Sound] = (), *, last: int = 0, obey_chords: bool = True
+) -> list[Rule]:
+    """The rules of a style: its ranges and key, and what its real pieces keep to, by the percentiles of its profile.
 
-    def percentile(name: str, index: int) -> float | None:
-        return measures[name][index] if name in measures else None
-
+    `parts` are all that play, the highest first; without them those of the plan. `last` is how many ticks before the
+    end the last chord is struck; where it is 0 the style says it.
+    """
+    percentile = percentiles_of(profile)
     upper, most = percentile("longest_repeat", UPPER_QUARTILE) or 3.0, percentile("longest_repeat", LAST) or 4.0
     ranges = {name: tuple(value) for name, value in profile["ranges"].items()}
     rules: list[Rule] = [InRange(ranges), NoStutter(1 if upper <= 1 else max(2, int(most)))]
-    if "soprano" in ranges:
+    if in_voices := "soprano" in ranges:
         rules.append(SurePitches())
-    if percentile("parallel_fifths", UPPER_QUARTILE) == 0:
-        rules.append(NoParallels())
-    if plan.key:
+    if plan.key and (in_voices or has_single_voices(profile)):  # elsewhere it only makes music plainer than it is
         rules.append(InKey(*plan.key, strength=0.5))
-        if percentile("final_is_tonic", MEDIAN) == 1 and not plan.goes_on:
-            rules += _closing(plan, "soprano" in ranges, percentile("final_place", MEDIAN) or 0.0)
-    if "soprano" not in ranges:
-        rules += _for_parts(plan, obey_chords, percentile("missing_voices", MEDIAN) == 0)
+    if not ranges.keys() & {"pitch", "soprano"}:
+        return rules  # words, or units that are on or off: the other rules do not know their fields
+    if plan.key is None or plan.goes_on or percentile("final_is_tonic", MEDIAN) != 1:
+        last = 0
+    elif in_voices or not last:
+        last = _last_chord(plan, in_voices, percentile("final_place", MEDIAN) or 0.0)
+    if in_voices:
+        return rules + _in_steps(plan, last, percentile("parallel_fifths", UPPER_QUARTILE) == 0)
+    return rules + _in_notes(profile, plan, tuple(parts) or parts_of(plan.programs), last, obey_chords)
+
+
+def _last_chord(plan: Plan, in_voices: bool, place: float) -> int:
+    """Ticks from the last chord to the end; `place` is where in its bar it is struck, in quarters."""
+    bar, pulse = bar_ticks(*plan.metre, TICKS_PER_BEAT), pulse_ticks(*plan.metre, TICKS_PER_BEAT)
+    if in_voices:
+        return max(1, bar // 2 // pulse) * pulse
+    return bar - min(round(place * TICKS_PER_BEAT) // pulse * pulse, (bar - 1) // pulse * pulse)
+
+
+def _in_steps(plan: Plan, last: int, without_parallels: bool) -> list[Rule]:
+    """Rules of the encoding `voices`."""
+    rules: list[Rule] = [NoParallels()] if without_parallels else []
+    if plan.key and last:
+        rules.append(FinalChord(*plan.key, start=last, pulse=pulse_ticks(*plan.metre, TICKS_PER_BEAT)))
     return rules
 
 
-def _closing(plan: Plan, in_voices: bool, place: float) -> list[Rule]:
-    """The rule that leads a piece to its tonic; `place` is where in its bar the last chord is struck, in quarters."""
+def _in_notes(
+    profile: Mapping[str, Any], plan: Plan, parts: Sequence[Sound], last: int, obey_chords: bool
+) -> list[Rule]:
+    """Rules of music note by note: every instrument heard, chords that are asked for, and how single voices move."""
     bar, pulse = bar_ticks(*plan.metre, TICKS_PER_BEAT), pulse_ticks(*plan.metre, TICKS_PER_BEAT)
-    tonic, mode = plan.key or (0, "major")
-    if in_voices:
-        return [FinalChord(tonic, mode, start=max(1, bar // 2 // pulse) * pulse, pulse=pulse)]
-    struck = min(round(place * TICKS_PER_BEAT) // pulse * pulse, (bar - 1) // pulse * pulse)
-    return [CloseOnTonic(tonic, mode, start=bar - struck)]
-
-
-def _for_parts(plan: Plan, obey_chords: bool, in_full: bool) -> list[Rule]:
-    """Rules of music note by note: chords that are asked for, and every instrument heard."""
-    bar = bar_ticks(*plan.metre, TICKS_PER_BEAT)
-    rules: list[Rule] = [EveryPart(bar // 2, always=True) if in_full else EveryPart(2 * bar)]
-    if len(plan.programs) > 1 or plan.frame:
+    in_full, told = percentiles_of(profile)("missing_voices", MEDIAN) == 0, bool(plan.chords) and obey_chords
+    rules: list[Rule] = [CloseOnTonic(*plan.key, start=last)] if plan.key and last else []
+    rules.append(EveryPart(bar // 2, always=True) if in_full else EveryPart(2 * bar))
+    if len(parts) > 1 and (plan.frame or has_single_voices(profile)):
         rules.append(NoClash())
     if plan.form:
         rules.append(Returns(plan.form, DISTANCES))
-    if plan.chords and obey_chords:
-        rules.append(FollowChords(plan.chords, TEMPLATES, pulse_ticks(*plan.metre, TICKS_PER_BEAT)))
+    if told:
+        rules.append(FollowChords(plan.chords, TEMPLATES, pulse))
+    if has_single_voices(profile):
+        rules += voice_rules(profile, Voices(parts), pulse, plan.key, last, cadence=not told)
     return rules
 
 
@@ -120,7 +151,7 @@ def readings_for(model: Model, request: Request, plan: Plan) -> Sequence[Reading
         if style not in model.info["styles"]:
             raise BadOption(f"no style {style!r} beside {request.style!r} in one model; there are {', '.join(styles)}")
     mixed = [({"style": 1 + styles.index(style)}, weight) for style, weight in request.mix] or [({}, 1.0)]
-    asked = list(plan.controls) + ["chord"] * bool(request.chords)
+    asked = [name for name in plan.controls if name in model.encoding.columns] + ["chord"] * bool(request.chords)
     strength = (GUIDANCE if request.guidance is None else request.guidance) if asked else 0.0
     if not strength and not request.mix:
         return PLAIN
@@ -151,12 +182,25 @@ def check_controls(model: Model, request: Request) -> None:
     """Controls need a model that has learnt them."""
     scales = model.info["styles"][request.style].get("scales", {})
     for asked, (name, _, _) in CONTROLS.items():
-        if getattr(request, asked) is not None and name not in scales:
+        by_threshold = name == "complexity" and has_threshold(model.encoding)
+        if getattr(request, asked) is not None and name not in scales and not by_threshold:
             raise BadOption(
                 f"style {request.style!r} has not learnt {asked}; train it again to have its music described"
             )
-    if request.chords and "chord" not in model.encoding.columns:
+    if request.chords and "chord" not in {entry.name for entry in model.encoding.given}:
         raise BadOption(f"style {request.style!r} cannot be told chords; one of the encoding 'notes' can")
+
+
+def has_threshold(encoding: Encoding) -> bool:
+    """Whether complexity is a threshold: what is composed is on or off, and models are not told of complexity."""
+    return "complexity" not in encoding.columns and any(entry.kind == "binary" for entry in encoding.composed)
+
+
+def sampling_for(encoding: Encoding, plan: Plan, options: Sampling) -> Sampling:
+    """How boldly to draw; a complexity that models are not told of, its mean over the bars, becomes a threshold."""
+    if "complexity" not in plan.controls or options.threshold is not None or not has_threshold(encoding):
+        return options
+    return replace(options, threshold=threshold_for(float(np.mean(plan.controls["complexity"]))))
 
 
 def run(model: Model, plan: Plan, request: Request, seeds: Sequence, rules: Sequence[Rule] | None = None):
@@ -167,7 +211,8 @@ def run(model: Model, plan: Plan, request: Request, seeds: Sequence, rules: Sequ
     rngs = [np.random.default_rng(seed) for seed in seeds]
     rules = rules_for(profile, plan, obey_chords=bool(request.chords)) if rules is None else rules
     steering = Steering(plan, cursors, profile.get("scales", {})) if model.encoding.name == "notes" else None
-    for n, row in sample(model, cursors, request.sampling, rngs, rules, readings_for(model, request, plan)):
+    options, readings = sampling_for(model.encoding, plan, request.sampling), readings_for(model, request, plan)
+    for n, row in sample(model, cursors, options, rngs, rules, readings):
         rows[n].append(row)
         if steering:
             steering.step(n)
@@ -201,7 +246,8 @@ def judged(model: Model, plan: Plan, score: Score, request: Request) -> Candidat
     found, profile = key_of(score), model.info["styles"][request.style]
     in_key, closes = (found.tonic, found.mode) == plan.key, plan.goes_on or measures.get("final_is_tonic") == 1
     obtained, errors = obeyed(score, plan, profile.get("scales", {}))
-    return Candidate(score, in_key, closes, typicality(measures, profile["measures"]), measures, obtained, errors)
+    typical, parallels = typicality(measures, profile["measures"]), parallels_beyond(measures, profile)
+    return Candidate(score, in_key, closes, typical, measures, obtained, errors, parallels)
 
 
 def obeyed(score: Score, plan: Plan, scales: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:

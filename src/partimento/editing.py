@@ -24,11 +24,12 @@ from .model_file import Model
 from .profile import SPAN
 from .rules import FORBIDDEN, Rule
 from .sampling import sample
-from .score import DEFAULT_TEMPO, DRUM_PROGRAM, Score, Tempo, Track
+from .score import DEFAULT_TEMPO, DRUM_PROGRAM, TICKS_PER_BEAT, Score, Tempo, Track
 from .steering import Steering
 from .theory import key_of
-from .timing import Bar, Clock, bar_ticks
+from .timing import Bar, Clock, bar_ticks, pulse_ticks
 from .transform import cut
+from .voice_leading import has_single_voices
 
 BARS = 8  # that `continued` composes where nothing is said
 CHUNK, LONGEST_GAP = 8, 12  # bars composed at a time where a gap is longer than those that models learn to fill
@@ -188,7 +189,8 @@ def harmonised(model: Model, score: Score, request: Request) -> list[Candidate]:
     sung = replace(score, notes=notes, tracks=tracks)
     clock = Clock(sung)
     first = int(clock.bar_at(int(notes["onset"].min())))
-    region = Region(first, len(clock.bars) - first, _composable(sung, sounds_of(sung)[1:]))
+    spared = clock.bars[-1].end - sung.end if has_single_voices(model.info["styles"][request.style]) else 0
+    region = Region(first, len(clock.bars) - first, _composable(sung, sounds_of(sung)[1:]), spared)
     regions = _chunks(region, goes_on=not request.ending)
     work = Work(sung, sung, clock.bars, regions, int(bool(score.upbeat)), full_bars(score))
     found = _composed(model, request, work)
@@ -375,25 +377,51 @@ def _composed(model: Model, request: Request, work: Work) -> list[Candidate]:
     ):
         standing = [Standing(model.encoding, score, work.bars, region) for score in scores]
         plan = _plan(model, request, work, standing[0], goes_on)
-        cursors = _filled(model, request, plan, standing, seed.spawn(request.candidates))
+        parts = _by_height(work.source, region.sounds)
+        cursors = _filled(model, request, plan, standing, parts, seed.spawn(request.candidates))
         scores = [one.merged(cursor.notes, loudness) for one, cursor in zip(standing, cursors, strict=True)]
     return sorted((_judged(model, request, work, score) for score in scores), key=lambda one: -one.worth)
 
 
-def _filled(model: Model, request: Request, plan: Plan, standing: Sequence[Standing], seeds: Sequence) -> list:
-    """A region composed into every score; the cursors that hold the notes."""
+def _filled(
+    model: Model, request: Request, plan: Plan, standing: Sequence[Standing], parts: Sequence[Sound], seeds: Sequence
+) -> list:
+    """A region composed into every score; the cursors that hold the notes. `parts` are all, the highest first."""
     profile = model.info["styles"][request.style]
     scales = profile.get("scales", {})
     past = min(PAST, *(len(one.past[0]) for one in standing))  # all are told equally much
     ahead = min(AHEAD, *(len(one.ahead[0]) for one in standing))
-    cursors = [model.encoding.cursor(one.framed(plan, scales, past, ahead)) for one in standing]
+    framed = [one.framed(plan, scales, past, ahead) for one in standing]
+    cursors = [model.encoding.cursor(one) for one in framed]
     rngs = [np.random.default_rng(seed) for seed in seeds]
     ends = [int(standing[0].tick(at)) for at in standing[0].ends]
-    rules = [FillEveryBar(int(standing[0].tick(standing[0].begin)), ends), *rules_for(profile, plan)]
+    pulse = pulse_ticks(*plan.metre, TICKS_PER_BEAT)
+    last = _last_beside(standing[0], pulse) if has_single_voices(profile) else 0  # a melody says when it closes
+    rules = [
+        FillEveryBar(int(standing[0].tick(standing[0].begin)), ends),
+        *rules_for(profile, framed[0], parts, last=last),
+    ]
     steering = Steering(plan, cursors, scales)
     for n, _ in sample(model, cursors, request.sampling, rngs, rules, readings_for(model, request, plan)):
         steering.step(n)
     return cursors
+
+
+def _by_height(score: Score, added: Sequence[Sound]) -> list[Sound]:
+    """All parts but drums, the highest first; those `added`, not heard yet, lie below in their order."""
+    sounds = sounds_of(score)
+    heard = {sound for number, sound in enumerate(sounds) if len(score.track_notes(number))}
+    pitched = [sound for sound in sounds if sound in heard and sound[0] != DRUM_PROGRAM and sound[1] < PARTS]
+    below = [sound for sound in added if sound not in heard and sound[0] != DRUM_PROGRAM]
+    return [*(_composable(score, pitched) if pitched else ()), *below]
+
+
+def _last_beside(standing: Standing, pulse: int) -> int:
+    """Ticks from the last note beside a region to its end, where that note begins on a beat of its last bar; else 0."""
+    ends = [standing.begin, *standing.ends]
+    begin, end = int(standing.tick(ends[-2])), int(standing.tick(ends[-1]))
+    inside = [int(at) for at in standing.ahead[1] if begin <= at < end]
+    return end - inside[-1] if inside and (inside[-1] - begin) % pulse == 0 else 0
 
 
 def _plan(model: Model, request: Request, work: Work, standing: Standing, goes_on: bool) -> Plan:

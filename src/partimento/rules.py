@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,10 +15,12 @@ from .theory import in_key_pitch_classes
 
 FORBIDDEN = -np.inf
 LARGEST_CHORD = 24  # notes
+RECENT = 64  # notes in which what sounds is looked for
 LOOK_BACK = 2000  # notes in which an earlier bar is looked for
 FORBIDDEN_COST = 30.0  # nats that no other wish outweighs, and that still leave something where nothing else is left
 VOICES = ("soprano", "bass", "alto", "tenor")
 PITCHES = ("pitch", *VOICES)
+PITCH_CLASSES = np.arange(128) % 12
 PERFECT = (0, 7)  # semitones: unison or octave, fifth
 HOLD = 0  # class of a voice that sounds on
 DOMINANT = {"bass": (7,), "soprano": (2, 5, 7, 11)}  # semitones above the tonic in the chord before the last
@@ -59,8 +63,9 @@ class NoStutter(Rule):
                 logits[struck[0]] = FORBIDDEN
 
     def _in_notes(self, logits: np.ndarray, steps: Sequence[Mapping[str, int]], chosen: Mapping[str, int]) -> None:
-        part = (chosen["program"], chosen["part"])
-        played = [step["pitch"] for step in steps[-64:] if (step["program"], step["part"]) == part][-self.most :]
+        program, part = chosen["program"], chosen["part"]
+        own = (s["pitch"] for s in reversed(steps[-64:]) if s["part"] == part and s["program"] == program)
+        played = list(islice(own, self.most))
         if len(played) == self.most and len(set(played)) == 1:
             logits[played[0]] = FORBIDDEN
 
@@ -87,10 +92,12 @@ class InKey(Rule):
     mode: str
     strength: float = 1.0
 
+    def __post_init__(self) -> None:
+        outside = ~in_key_pitch_classes(self.tonic, self.mode)[PITCH_CLASSES]
+        self._cost = np.where(outside, self.strength, 0.0)
+
     def __call__(self, name, logits, stream, chosen) -> None:
-        first = 0 if name == "pitch" else VOICE_PITCH
-        outside = ~in_key_pitch_classes(self.tonic, self.mode)[np.arange(len(logits) - first) % 12]
-        logits[first:][outside] -= self.strength
+        logits[0 if name == "pitch" else VOICE_PITCH :] -= self._cost
 
 
 @dataclass
@@ -163,10 +170,10 @@ class SurePitches(Rule):
     """
 
     temperature: float = 0.75
-    fields: ClassVar[tuple[str, ...]] = VOICES
+    fields: ClassVar[tuple[str, ...]] = PITCHES
 
     def __call__(self, name, logits, stream, chosen) -> None:
-        struck = logits[VOICE_PITCH:]
+        struck = logits if name == "pitch" else logits[VOICE_PITCH:]
         highest = struck.max()
         if highest == FORBIDDEN:
             return
@@ -224,7 +231,8 @@ class FollowChords(Rule):
 class CloseOnTonic(Rule):
     """The last chord: struck `start` ticks before the end, on the tonic triad, the lowest part on the tonic, and held.
 
-    Nothing ends before it, everything sounding is struck anew there, and little follows. A melody ends on the tonic.
+    Nothing ends before it, everything sounding is struck anew there, and little follows. A melody ends on the tonic;
+    one that stands already and ends elsewhere leaves the chord free.
     """
 
     tonic: int
@@ -273,6 +281,8 @@ class CloseOnTonic(Rule):
     def _on_triad(self, logits: np.ndarray, cursor: Any, chosen: Mapping[str, int]) -> None:
         is_lowest = (chosen["program"], chosen["part"]) == lowest_part(cursor)
         third = (3, 4) if self.mode == "minor" else (4,)
+        if any((pitch - self.tonic) % 12 not in (0, 7, *third) for pitch in beside(cursor, cursor.end - self.start)):
+            return  # a melody that stands already closes elsewhere
         degrees = (0,) if is_lowest and self._first(cursor, chosen) else (0, 7, *third)
         allowed = [(self.tonic + degree) % 12 for degree in degrees]
         logits[~np.isin(np.arange(len(logits)) % 12, allowed)] = FORBIDDEN
@@ -292,17 +302,49 @@ def lowest_part(cursor: Any) -> tuple[int, int]:
 
 @dataclass
 class NoClash(Rule):
-    """A pitch a semitone from one that sounds, octaves aside, costs `strength` nats."""
+    """A pitch a semitone from one that sounds, octaves aside, costs `strength` nats.
+
+    So does sounding on into such a note of music that stands already, as a melody that is harmonised does.
+    """
 
     strength: float = 1.0
-    fields: ClassVar[tuple[str, ...]] = ("pitch",)
+    fields: ClassVar[tuple[str, ...]] = ("pitch", "duration")
 
     def __call__(self, name, logits, stream, chosen) -> None:
-        onset = stream.cursor.time + chosen["wait"]
-        sounding = {pitch % 12 for (_, _, pitch), stop in stream.cursor.sounding.items() if stop > onset}
+        cursor = stream.cursor
+        onset = cursor.time + chosen["wait"]
+        if name == "duration":
+            for start, _, pitch, *_ in coming(cursor, onset, onset + len(logits)):
+                if (pitch - chosen["pitch"]) % 12 in (1, 11):
+                    logits[start - onset :] -= self.strength
+                    return
+            return
+        sounding = {pitch % 12 for (_, _, pitch), stop in cursor.sounding.items() if stop > onset}
+        sounding |= {pitch % 12 for pitch in beside(cursor, onset)}
         if sounding:
-            near = [(pitch + step) % 12 for pitch in sounding for step in (1, 11)]
-            logits[np.isin(np.arange(len(logits)) % 12, near)] -= self.strength
+            near = np.zeros(12, dtype=bool)
+            near[[(pitch + step) % 12 for pitch in sounding for step in (1, 11)]] = True
+            logits[near[PITCH_CLASSES]] -= self.strength
+
+
+def stood(cursor: Any, tick: int) -> Sequence[tuple[int, ...]]:
+    """The latest notes that begin up to `tick` of those that stand already."""
+    notes = cursor.standing
+    return notes[: bisect_right(notes, tick, key=lambda note: note[0])][-RECENT:] if notes else ()
+
+
+def beside(cursor: Any, tick: int) -> list[int]:
+    """The pitches that sound at `tick` of what stands already."""
+    return [pitch for start, length, pitch, *_ in stood(cursor, tick) if start + length > tick]
+
+
+def coming(cursor: Any, tick: int, stop: int) -> Sequence[tuple[int, ...]]:
+    """The notes that stand already and begin after `tick`, before `stop`."""
+    notes = cursor.standing
+    if not notes:
+        return ()
+    first = bisect_right(notes, tick, key=lambda note: note[0])
+    return notes[first : bisect_left(notes, stop, key=lambda note: note[0])]
 
 
 @dataclass
