@@ -1,7 +1,9 @@
 """A model in one file: graphs and weights, its encoding, what it learnt from and what it can do. Read without torch.
 
 The file is a zip archive, its members stored as they are: `model.json`, a graph `advance.onnx` that takes one step of
-the backbone, a graph `head.FIELD.onnx` for each composed field, and `weights.safetensors` to go on training from.
+the backbone (or paints a block of steps), a graph `head.FIELD.onnx` for each composed field, `weights.safetensors` to
+go on training from, and for an autoencoder a graph `encode.onnx` that says where music lies in its latent space. A
+model that counts has one member `counts` instead.
 """
 
 from __future__ import annotations
@@ -14,14 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from . import states
+from . import counts, states
 from .encodings import Encoding, get_encoding
+from .encodings._blocks import LINE, line_column
 from .errors import ModelError, PartimentoError
+from .viewpoints import WINDOW
 
 FORMAT, VERSION = "partimento-model", 1
 SUFFIX = ".partimento"
 LARGEST_MEMBER = 2**30  # bytes; nothing beyond is read into memory
 LARGEST_HEADER = 2**24
+OPTIONAL = ("encode",)  # graphs that a model may have beside those that it composes with
 DESCRIPTION = {"version": int, "encoding": dict, "state": dict}
 
 
@@ -41,23 +46,63 @@ class Model:
         missing = [name for name in self._wanted() if name not in graphs]
         if missing:
             raise ModelError(f"there is no graph {', '.join(missing)} in it; fetch or train it again")
-        self._sessions = {name: _session(graphs[name], threads) for name in self._wanted()}
+        self._sessions: dict[str, Any] = {}
+        self._counts = None
+        if self._is_counted:
+            self._counts = counts.read(self.encoding.fields, self._state, graphs[counts.MEMBER])
+            return
+        also = [name for name in OPTIONAL if name in graphs]
+        self._sessions = {name: _session(graphs[name], threads) for name in (*self._wanted(), *also)}
+        self._line = line_column(self.encoding.fields)
         self._heads = {name[5:]: session for name, session in self._sessions.items() if name.startswith("head.")}
         self._asks = {name: [entry.name for entry in session.get_inputs()] for name, session in self._heads.items()}
         self._inputs = [entry.name for entry in self._sessions["advance"].get_inputs()]
 
+    @property
+    def stride(self) -> int:
+        """Steps that the model paints at once; 1 where it goes step by step."""
+        return self._state.get("stride", 1)
+
+    @property
+    def can_encode(self) -> bool:
+        """Whether the model can say where in its latent space music lies."""
+        return "encode" in self._sessions
+
+    def encode(self, rows: np.ndarray) -> np.ndarray:
+        """The points (B, size) of blocks of rows (B, stride, columns) int64, composed fields -1 where no step is.
+
+        Raises `ModelError` where the model has no latent space, or one that music cannot be looked up in.
+        """
+        if not self.can_encode:
+            raise ModelError(
+                f"a model of the family {self.info.get('family', 'unknown')!r} cannot say where music lies; one of the "
+                "family autoencoder or vae can: partimento train FOLDER --family vae"
+            )
+        return self._sessions["encode"].run(None, {"rows": rows})[0]
+
+    @property
+    def _is_counted(self) -> bool:
+        return self._state.get("kind") == counts.KIND
+
     def _wanted(self) -> list[str]:
+        if self._is_counted:
+            return [counts.MEMBER]
         return ["advance", *(f"head.{entry.name}" for entry in self.encoding.composed)]
 
-    def begin(self, size: int, rngs: Sequence[np.random.Generator] = ()) -> states.State:
+    def begin(self, size: int, rngs: Sequence[np.random.Generator] = ()) -> states.State | counts.Rows:
         """The state of `size` pieces before their first step; a model that paints blocks draws them from `rngs`."""
         return states.fresh(self._state, size, rngs)
 
-    def advance(self, last: np.ndarray, given: np.ndarray, time: np.ndarray, state: states.State) -> np.ndarray:
+    def advance(
+        self, last: np.ndarray, given: np.ndarray, time: np.ndarray, state: states.State | counts.Rows
+    ) -> np.ndarray:
         """One step: rows `last` and `given` (B, columns) int64, `time` (B,) ticks -> hidden (B, width)."""
+        if isinstance(state, counts.Rows):
+            return state.step(last)
         if isinstance(state, states.Latent):
-            if not state.is_painted:
-                state.take(self._sessions["advance"].run(None, state.feed()))
+            if state.begins(given[:, self._line] == LINE if self._line is not None else np.zeros(len(given), bool)):
+                known = {"given": given, **state.feed()}
+                state.take(self._sessions["advance"].run(None, {name: known[name] for name in self._inputs}))
             return state.step()
         known = {"last": last, "given": given, "time": time, **state.feed()}
         hidden, *fresh = self._sessions["advance"].run(None, {name: known[name] for name in self._inputs})
@@ -66,6 +111,8 @@ class Model:
 
     def logits(self, field: str, hidden: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Logits (B, classes) of a composed field; `chosen` (B, columns) int64 holds what is known of the step."""
+        if self._counts is not None:
+            return self._counts.logits(field, hidden.reshape(len(hidden), WINDOW, -1), chosen)
         feed = {"hidden": hidden, "chosen": chosen}
         return self._heads[field].run(None, {name: feed[name] for name in self._asks[field]})[0]
 
@@ -88,7 +135,7 @@ def load(path: Path | str, threads: int = 1) -> Model:
     path = Path(path)
     info, members = read(path)
     try:
-        return Model(info, {name[:-5]: data for name, data in members.items() if name.endswith(".onnx")}, threads)
+        return Model(info, {name.removesuffix(".onnx"): data for name, data in members.items()}, threads)
     except PartimentoError as error:
         raise ModelError(f"{path}: {error}") from error
 
@@ -100,9 +147,10 @@ def read_info(path: Path | str) -> dict[str, Any]:
 
 
 def read(path: Path, also: tuple[str, ...] = ()) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Description and graphs of a model file, and the members named in `also`, as bytes."""
+    """Description and graphs (or counts) of a model file, and the members named in `also`, as bytes."""
     with _opened(path) as archive:
         info = _info(path, archive)
+        also = (*also, counts.MEMBER)
         wanted = [entry for entry in archive.infolist() if entry.filename.endswith(".onnx") or entry.filename in also]
         for entry in wanted:
             if entry.compress_type != zipfile.ZIP_STORED:
@@ -115,7 +163,7 @@ def read(path: Path, also: tuple[str, ...] = ()) -> tuple[dict[str, Any], dict[s
             members = {entry.filename: archive.read(entry) for entry in wanted}
         except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as error:
             raise ModelError(f"{path}: damaged ({error}); fetch or train it again") from error
-    if "advance.onnx" not in members:
+    if "advance.onnx" not in members and counts.MEMBER not in members:
         raise ModelError(f"{path}: there is no graph in it; fetch or train it again")
     return info, members
 

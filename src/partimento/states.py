@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from . import counts
+from .encodings._blocks import Blocks
+
 CACHE_BLOCK = 256  # steps by which a cache of keys and values grows
 KINDS = ("float32", "int64")  # of the numbers in a memory
 LARGEST = 2**26  # numbers that a state may hold for one piece
@@ -77,45 +80,50 @@ class KeyValues:
 
 
 class Latent:
-    """A model that paints a block of `stride` steps from a point (size,) of its latent space.
+    """A model that paints a block of at most `stride` steps from a point (size,) of its latent space.
 
     Points are drawn from a normal distribution with `mean` and `spread` (standard deviations) by the pieces' own
     generators; from block to block a piece keeps the share `drift` of where it is (a stationary walk). `points`, if
-    given, are gone through instead: (blocks, size) for all pieces.
+    given, are gone through instead: (blocks, size) for all pieces. Blocks begin as `encodings._blocks` has it.
     """
 
     def __init__(self, spec: Mapping[str, Any], size: int, rngs: Sequence[np.random.Generator] = ()):
         self.stride, self.size, self.drift = spec["stride"], spec["size"], spec["drift"]
         self.mean, self.spread = (np.array(spec[name], dtype=np.float64) for name in ("mean", "spread"))
-        self.pieces, self.rngs, self.at = size, rngs, 0
-        self.points: np.ndarray | None = None
-        self.place = np.zeros((size, self.size))  # standardised
+        self.rngs, self.points = rngs, None
+        self.blocks, self.place = Blocks(self.stride, size), np.zeros(size, dtype=np.int64)
+        self.number = np.full(size, -1)  # of each piece's present block
+        self.where = np.zeros((size, self.size))  # in the latent space, standardised
         self.block = np.zeros((size, self.stride, 0), dtype=np.float32)
 
-    @property
-    def is_painted(self) -> bool:
-        """Whether the block that was painted last holds the coming step."""
-        return self.at % self.stride > 0
+    points: np.ndarray | None
+
+    def begins(self, is_line: np.ndarray) -> bool:
+        """Take the coming step of each piece, with which a bar begins or not (B,); whether any piece needs a block."""
+        self.place = self.blocks.step(is_line)
+        self.number += self.place == 0
+        return bool((self.place == 0).any())
 
     def feed(self) -> dict[str, np.ndarray]:
-        block = self.at // self.stride
+        fresh = self.place == 0
         if self.points is not None:
-            point = np.repeat(self.points[min(block, len(self.points) - 1)][None], self.pieces, axis=0)
-        else:
-            fresh = np.array([rng.standard_normal(self.size) for rng in self.rngs])
-            fresh = np.repeat(fresh, self.pieces // max(1, len(fresh)), axis=0)
-            keep = self.drift if block else 0.0
-            self.place = keep * self.place + np.sqrt(1 - keep**2) * fresh
-            point = self.mean + self.spread * self.place
-        return {"point": point.astype(np.float32)}
+            return {"point": self.points[np.minimum(self.number, len(self.points) - 1)].astype(np.float32)}
+        readings = len(self.place) // max(1, len(self.rngs))
+        for n, rng in enumerate(self.rngs):
+            same = slice(n * readings, (n + 1) * readings)  # all readings of a piece are at one point
+            if fresh[same].any():
+                keep = self.drift if self.number[same].max() else 0.0
+                self.where[same] = keep * self.where[same] + np.sqrt(1 - keep**2) * rng.standard_normal(self.size)
+        return {"point": (self.mean + self.spread * self.where).astype(np.float32)}
 
     def take(self, fresh: list[np.ndarray]) -> None:
-        self.block = fresh[0]
+        (painted,) = fresh
+        begins = (self.place == 0)[:, None, None]
+        self.block = np.where(begins, painted, self.block) if self.block.shape == painted.shape else painted
 
     def step(self) -> np.ndarray:
-        """What the block holds for the coming step, (B, width)."""
-        self.at += 1
-        return self.block[:, (self.at - 1) % self.stride]
+        """What the blocks hold for the coming step, (B, width)."""
+        return self.block[np.arange(len(self.place)), self.place]
 
 
 def check(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,6 +138,8 @@ def check(spec: Mapping[str, Any]) -> dict[str, Any]:
         return {"tensors": [_tensor(*entry) for entry in _list(spec["tensors"], MOST_TENSORS)]}
     if spec["kind"] == "latent":
         return _latent(spec)
+    if spec["kind"] == counts.KIND:
+        return counts.check(spec)
     raise ValueError(f"a state {spec['kind']!r}")
 
 
@@ -158,8 +168,10 @@ def _latent(spec: Mapping[str, Any]) -> dict[str, Any]:
     return found | places
 
 
-def fresh(spec: Mapping[str, Any], size: int, rngs: Sequence[np.random.Generator] = ()) -> State:
+def fresh(spec: Mapping[str, Any], size: int, rngs: Sequence[np.random.Generator] = ()) -> State | counts.Rows:
     """The state of `size` pieces before their first step, as `check` gives its description."""
     if "context" in spec:
         return KeyValues(spec, size)
+    if "moves" in spec:
+        return counts.Rows(size, spec["columns"])
     return Memory(spec, size) if "tensors" in spec else Latent(spec, size, rngs)

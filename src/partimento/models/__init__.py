@@ -3,7 +3,7 @@
 from ..registry import Registry
 
 _registry = Registry(
-    "model family", __name__, __path__, "partimento.models", "Family", skip=("base", "layers", "graphs")
+    "model family", __name__, __path__, "partimento.models", "Family", skip=("base", "blocks", "layers", "graphs")
 )
 
 

@@ -84,6 +84,7 @@ class Head(nn.Module):
         told = heads.informed[name]
         self.told = Tables([heads.told[n] for n in told], [heads.columns[n] for n in told], False) if told else None
         self.view = heads.view[name] if told else None
+        self.intervals = dict(heads.intervals.items()).get(name)
 
     def forward(self, hidden: Tensor, chosen: Tensor) -> Tensor:
         mixed = self.enter(hidden)
@@ -93,7 +94,8 @@ class Head(nn.Module):
             mixed = mixed + self.chain(chosen)
         for units in self.units:
             mixed = mixed + units(chosen)
-        return finish(mixed, self.inner, self.leave)
+        logits = finish(mixed, self.inner, self.leave)
+        return logits if self.intervals is None else logits + self.intervals(mixed, chosen)
 
 
 def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:

@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from ..encodings.base import Field, columns_of
 
+UNITS_ON = 0.03  # of the 128 pitches, about four sound at a time
+PITCHES = 128  # of MIDI
 LONGEST_WAVE = 24 * 4 * 64  # ticks: 64 bars of 4/4, the slowest rotation by musical time
 SHORTEST_WAVE = 6.0
 
@@ -88,10 +90,11 @@ class Heads(nn.Module):
     """Chained heads: each composed field sees the hidden state and every field of its step known before it.
 
     What is given after a composed field is summed from tables that all heads share, each with its own view of it.
-    The units of a binary field are chosen together, each for itself.
+    The units of a binary field are chosen together, each for itself. With `intervals`, pitches are also scored by
+    their intervals to those that are known, see `Intervals`.
     """
 
-    def __init__(self, fields: Sequence[Field], width: int, head_width: int, dropout: float):
+    def __init__(self, fields: Sequence[Field], width: int, head_width: int, dropout: float, intervals: int = 0):
         super().__init__()
         self.columns = columns_of(fields)
         self.composed = {field.name: field for field in fields if not field.given}
@@ -99,17 +102,22 @@ class Heads(nn.Module):
         self.informed: dict[str, list[str]] = {}  # given fields known by then
         self.enter, self.inner, self.leave = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
         self.chain, self.told, self.view = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
+        self.intervals = nn.ModuleDict()
         known: list[Field] = []
         informed: list[str] = []
         for field in self.composed.values():
             self.before[field.name], self.informed[field.name] = [entry.name for entry in known], list(informed)
             self.enter[field.name] = nn.Linear(width, head_width)
             self.inner[field.name] = nn.Linear(head_width, head_width)
-            self.leave[field.name] = nn.Linear(head_width, field.size)
+            self.leave[field.name] = leaving(head_width, field)
             if informed:
                 self.view[field.name] = nn.Linear(head_width, head_width, bias=False)
             for entry in known:
                 self.chain[f"{field.name}_{entry.name}"] = self._link(entry, head_width, 0.5 / math.sqrt(len(known)))
+            pitches = [entry for entry in fields if entry.pitch_at >= 0 and entry.given and not entry.after]
+            pitches += [entry for entry in known if entry.pitch_at >= 0]
+            if intervals and pitches and field.pitch_at >= 0:
+                self.intervals[field.name] = Intervals(field, pitches, self.columns, head_width, intervals)
             known.append(field)
             later = [entry for entry in fields if entry.after == field.name]
             for entry in later:
@@ -143,7 +151,8 @@ class Heads(nn.Module):
         for other in links:
             if other not in tables:
                 mixed = mixed + links[other](chosen)
-        return finish(mixed, self.inner[name], self.leave[name], self.dropout)
+        logits = finish(mixed, self.inner[name], self.leave[name], self.dropout)
+        return logits + self.intervals[name](mixed, chosen) if name in self.intervals else logits
 
     def nats(self, hidden: Tensor, steps: Tensor) -> dict[str, Tensor]:
         """Negative log-likelihood (B, T) of each composed field; 0 where its class is -1."""
@@ -155,6 +164,45 @@ class Heads(nn.Module):
             logits = self._logits(name, hidden, steps, heard).float()
             found[name] = nats_of(self.composed[name], logits, steps, self.columns[name])
         return found
+
+
+class Intervals(nn.Module):
+    """Scores of a field's pitches by their intervals to the pitches of other fields, alike in all keys.
+
+    Each of `sources` has `rank` curves over the intervals; what the head sees says how much of each there is. A fifth
+    above the bass is so learnt once, and not for every pitch of the bass (after the relative pitch of Huang et al.
+    2018, "Music Transformer", and Hadjeres and Nielsen 2020).
+    """
+
+    columns: Tensor
+    zeros: Tensor
+    pitch: Tensor
+
+    def __init__(self, field: Field, sources: Sequence[Field], columns: dict[str, int], width: int, rank: int):
+        super().__init__()
+        self.rank = rank
+        self.register_buffer("columns", torch.tensor([columns[one.name] for one in sources]), persistent=False)
+        self.register_buffer("zeros", torch.tensor([one.pitch_at for one in sources]), persistent=False)
+        self.register_buffer("pitch", torch.arange(field.size) - field.pitch_at, persistent=False)
+        self.weigh = nn.Linear(width, len(sources) * rank, bias=False)
+        self.curves = nn.Parameter(torch.randn(len(sources), rank, 2 * PITCHES - 1) * 0.1)
+
+    def forward(self, mixed: Tensor, chosen: Tensor) -> Tensor:
+        """What the head sees (..., width) and known columns (..., columns) -> scores (..., classes); 0 for no pitch."""
+        known = chosen[..., self.columns] - self.zeros  # (..., sources)
+        weights = self.weigh(F.gelu(mixed, approximate="tanh")).unflatten(-1, (len(self.columns), self.rank))
+        curves = torch.einsum("...sr,sri->...si", weights, self.curves)  # over the intervals
+        interval = (self.pitch - known[..., None] + PITCHES - 1).clamp(0, 2 * PITCHES - 2)
+        scores = curves.gather(-1, interval) * (known >= 0)[..., None]
+        return scores.sum(-2) * (self.pitch >= 0)
+
+
+def leaving(width: int, field: Field) -> nn.Linear:
+    """The last layer of a field's head; the units of a binary field begin as seldom on as those of music are."""
+    layer = nn.Linear(width, field.size)
+    if field.kind == "binary":
+        nn.init.constant_(layer.bias, math.log(UNITS_ON / (1 - UNITS_ON)))
+    return layer
 
 
 def nats_of(field: Field, logits: Tensor, steps: Tensor, column: int) -> Tensor:

@@ -17,13 +17,14 @@ CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Family(Composer):
-    """`layers` recurrent layers of `width`; `cell` is "gru" or "lstm"."""
+    """`layers` recurrent layers of `width`; `cell` is "gru" or "lstm"; `intervals`: see `Heads`."""
 
     def __init__(
         self, fields: Sequence[Field], *, cell: str = "gru", width: int = 384, layers: int = 2, dropout: float = 0.3,
-        head_width: int = 160,
+        head_width: int = 160, intervals: int = 0,
     ):  # fmt: skip
-        super().__init__(fields, width, StepEmbedding(fields, width), Heads(fields, width, head_width, dropout))
+        heads = Heads(fields, width, head_width, dropout, intervals)
+        super().__init__(fields, width, StepEmbedding(fields, width), heads)
         if cell not in CELLS:
             raise UnknownName(f"no recurrent cell {cell!r}; there are {', '.join(CELLS)}")
         self.cell, self.layers = cell, layers

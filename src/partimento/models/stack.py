@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ..encodings.base import Field, columns_of
 from ..errors import BadOption
 from .base import Batch, Composer
-from .layers import nats_of
+from .layers import leaving, nats_of
 from .recurrent import CELL_WEIGHTS, gru_step, lstm_step
 
 RECURRENT = {"lstm": nn.LSTM, "gru": nn.GRU}
@@ -66,7 +66,7 @@ class Leaves(nn.Module):
         self.columns = columns_of(fields)
         self.composed = {field.name: field for field in fields if not field.given}
         self.before: Mapping[str, Sequence[str]] = dict.fromkeys(self.composed, ())
-        self.leave = nn.ModuleDict({name: nn.Linear(width, field.size) for name, field in self.composed.items()})
+        self.leave = nn.ModuleDict({name: leaving(width, field) for name, field in self.composed.items()})
 
     def logits(self, name: str, hidden: Tensor, chosen: Tensor) -> Tensor:
         """Logits (..., size) of field `name` from hidden (..., width)."""
@@ -106,23 +106,23 @@ class Family(Composer):
     """`net`, its layers from first to last: ["lstm", 512], ["gru", 512], ["bi-lstm", 512], ["dense", 256],
     ["dropout", 0.3], ["batch-norm"], ["relu"], ["tanh"], ["leaky", 0.2].
 
-    `biases`: 1 as Keras counts them, 2 as cuDNN has them. `window`: the steps before it that a choice sees; 0 for all,
-    a state being carried. Layers that go both ways need one. `last_only` learns the last step of a window alone.
+    `biases`: 1 as Keras counts them, 2 as cuDNN has them. `sees`: the steps before it that a choice sees; 0 for all,
+    a state being carried. Layers that go both ways need such a window. `last_only` learns the last step of one alone.
     """
 
     is_chained = False
 
     def __init__(
         self, fields: Sequence[Field], *, net: Sequence[Sequence[Any]] = NET, inputs: str = "embedding",
-        embedding: int = 64, biases: int = 2, window: int = 0, last_only: bool = False,
+        embedding: int = 64, biases: int = 2, sees: int = 0, last_only: bool = False,
     ):  # fmt: skip
         entered = Inputs(fields, inputs, embedding)
         built, width = _built(net, entered.width, biases)
         super().__init__(fields, width, entered, Leaves(fields, width))
-        self.layers, self.window = nn.ModuleList(built), window
+        self.layers, self.window = nn.ModuleList(built), sees
         both = any(isinstance(layer, nn.RNNBase) and layer.bidirectional for layer in built)
-        if both and not window:
-            raise BadOption("layers that go both ways see a window; give its length, like window=100")
+        if both and not sees:
+            raise BadOption("layers that go both ways see a window; give its length, like sees=100")
         self.last_only = last_only or both
 
     def _run(self, x: Tensor) -> Tensor:

@@ -95,13 +95,14 @@ def _exchanged(weight: Tensor, heads: int) -> Tensor:
 
 
 class Family(Composer):
-    """Transformer over steps: `layers` blocks of `width`, `heads` attention heads each."""
+    """Transformer over steps: `layers` blocks of `width`, `heads` attention heads each; `intervals`: see `Heads`."""
 
     def __init__(
         self, fields: Sequence[Field], *, width: int = 256, layers: int = 6, heads: int = 4, dropout: float = 0.1,
-        head_width: int = 160, context: int = 1024,
+        head_width: int = 160, context: int = 1024, intervals: int = 0,
     ):  # fmt: skip
-        super().__init__(fields, width, StepEmbedding(fields, width), Heads(fields, width, head_width, dropout))
+        heads_of_fields = Heads(fields, width, head_width, dropout, intervals)
+        super().__init__(fields, width, StepEmbedding(fields, width), heads_of_fields)
         if width % (4 * heads):
             raise BadOption(f"width {width} is not a multiple of four times the {heads} heads; change one of them")
         self.context, self.head_size, self.layers = context, width // heads, layers
