@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from partimento.encodings import Encoding, get_encoding
 from partimento.score import TICKS_PER_BEAT, Score, Track, note_array
 from partimento.theory import ACCIDENTALS, STEP_PITCH_CLASS
 
@@ -28,3 +29,9 @@ def score_of(*parts: str, velocity: int = 80, **fields) -> Score:
             now += ticks
     fields.setdefault("tracks", tuple(Track() for _ in parts) or (Track(),))
     return Score(note_array(rows), **fields)
+
+
+def encoding_for(name: str, *scores: Score, **options) -> Encoding:
+    """The encoding `name`, with the words of `scores` where it has a vocabulary to learn."""
+    encoding = get_encoding(name, **options)
+    return encoding.learnt([encoding.words_of(score) for score in scores]) if encoding.learns else encoding

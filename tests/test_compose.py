@@ -193,8 +193,9 @@ def test_temperature_0_is_the_same_at_every_seed(compose):
 @pytest.mark.parametrize("style", SHIPPED)
 def test_candidates_come_with_those_in_key_and_the_most_typical_first(compose, style):
     found = api.compose_candidates(style, bars=4, seed=2, candidates=5)
-    marks = [(one.in_key + one.closes, one.typicality) for one in found]
-    assert marks == sorted(marks, reverse=True) and len(set(marks)) > 1 and all(0 <= mark <= 1 for _, mark in marks)
+    marks = [one.worth for one in found]
+    assert marks == sorted(marks, reverse=True) and len(set(marks)) > 1
+    assert all(0 <= one.typicality <= 1 and one.parallels >= 0 for one in found)
     for one in found:
         heard, said = key_of(one.score), one.score.keys[0]
         assert one.in_key == ((heard.tonic, heard.mode) == (said.tonic, said.mode))

@@ -445,6 +445,15 @@ def test_a_long_melody_is_harmonised_to_its_end(edit):
     assert_filled(found.with_notes(found.track_notes(1)), 0, 32 * 96)
 
 
+def test_single_voices_end_with_the_melody_that_they_harmonise(edit, monkeypatch):
+    monkeypatch.setattr(editing, "has_single_voices", lambda profile: True)
+    melody = cut(tune(1), 0, 7 * 96 + 60)  # it ends within its last bar
+    found = edit("harmonize", melody)
+    assert rows(found.track_notes(0)) == rows(melody.notes) and found.end == melody.end
+    added = found.track_notes(1)
+    assert int((added["onset"] + added["duration"]).max()) <= melody.end
+
+
 # --- how it is played
 
 

@@ -21,7 +21,8 @@ LEVELS = {
     2: ("formats", "encodings", "describe"),
     3: (
         "corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile", "composing", "asking",
-        "frames", "editing", "steering", "recipes", "outlines", "states", "voice_leading",
+        "frames", "editing", "morphing", "steering", "recipes", "outlines", "states", "voice_leading", "counts",
+        "viewpoints",
     ),
     4: ("models",),
     5: ("training",),
@@ -32,7 +33,7 @@ LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
 SIBLINGS = (0, 1, 3, 6)  # levels whose rooms may use each other, as long as no circle closes
 FACES = LEVELS[7]
 FACES_MAY = {"", "errors", "score", "formats", *LEVELS[1], *LEVELS[6]}
-MODELS_MAY = {"errors", "registry", "encodings.base"}
+MODELS_MAY = {"errors", "registry", "encodings.base", "encodings._blocks", "counts", "viewpoints"}
 TORCH_ROOMS = ("models", "training")
 TORCH = {"torch", "safetensors"}
 # (module, what it imports): reason

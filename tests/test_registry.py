@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from music import encoding_for
 from partimento.encodings import Plan, encoding_names, get_encoding
 from partimento.errors import UnknownName
 from partimento.models import family_names, get_family
@@ -25,11 +26,40 @@ CHOIR = tuple(Track(name, 52) for name in ("Soprano", "Alto", "Tenor", "Bass"))
 CADENCE = ((67, 64, 60, 48), (69, 65, 60, 53), (67, 62, 59, 55), (72, 64, 60, 48))  # C, F, G, C in four voices
 SMALL = {"width": 32, "layers": 2, "heads": 2, "head_width": 16, "dropout": 0.0}  # small, where a family has it
 CELLS = {  # options that change the path through a family
-    "recurrent": ({"cell": "gru"}, {"cell": "lstm"}),
+    "autoencoder": ({}, {"loss": "binary", "hidden": (8,), "is_told": True}, {"step_width": 8, "stride": 5}),
+    "vae": (
+        {"hidden": (16,), "step_width": 8, "size": 3},
+        {"hidden": (), "step_width": 0, "size": 2, "is_told": False, "free_bits": 0.1, "beta": 0.5},
+    ),
+    "gan": (
+        {"size": 3, "hidden": (8, 16), "step_width": 8, "critic_width": 8, "critic_hidden": (16,)},
+        {
+            "size": 5,
+            "hidden": (8,),
+            "outputs": "scalar",
+            "critic": "recurrent",
+            "critic_width": 8,
+            "critic_hidden": (16, 8),
+            "objective": "classic",
+            "norm": True,
+            "is_told": False,
+            "stride": 10,
+        },
+        {
+            "size": 3,
+            "hidden": (8,),
+            "step_width": 8,
+            "outputs": "drawn",
+            "critic_width": 32,
+            "critic_hidden": (64,),
+            "is_told": False,
+        },
+    ),
+    "recurrent": ({"cell": "gru"}, {"cell": "lstm"}, {"intervals": 3}),
     "stack": (
         {"net": (("lstm", 16), ("dropout", 0.0), ("gru", 16), ("dense", 8), ("batch-norm",), ("leaky", 0.2))},
-        {"net": (("lstm", 16), ("dense", 8)), "inputs": "scalar", "biases": 1, "window": 8, "last_only": True},
-        {"net": (("gru", 8), ("bi-lstm", 8), ("bi-gru", 8)), "window": 8, "embedding": 4},
+        {"net": (("lstm", 16), ("dense", 8)), "inputs": "scalar", "biases": 1, "sees": 8, "last_only": True},
+        {"net": (("gru", 8), ("bi-lstm", 8), ("bi-gru", 8)), "sees": 8, "embedding": 4},
     ),
 }
 
@@ -44,6 +74,11 @@ def hymn(upbeat: int = 0) -> Score:
     return Score(
         note_array(rows), CHOIR, tempos=(Tempo(0, 100.0),), metres=(Metre(0, 4, 4),), keys=(Key(0, 0),), upbeat=upbeat
     )
+
+
+def classes_of(field) -> int:
+    """How many classes a column of the field tells apart."""
+    return 2 if field.kind == "binary" else field.size
 
 
 def sounds(score: Score) -> list[tuple[int, int, int]]:
@@ -90,14 +125,16 @@ def test_row_0_stands_before_the_music_and_every_class_is_one_that_was_declared(
     encoding = get_encoding(name, styles=("hymns",))
     steps = encoding.encode(hymn(), {"style": "hymns", "valence": 7.5})
     for field in encoding.fields:
-        column = steps[:, encoding.columns[field.name]]
-        assert column.max() < field.size
+        columns = steps[:, encoding.columns[field.name] :][:, : field.width]
+        assert columns.max() < classes_of(field)
         if field.given:
-            assert column.min() >= 0
+            assert columns.min() >= 0
         else:
-            assert column[0] == -1 and column.min() >= -1
-    for name, value in encoding.cursor(Plan()).start().items():
-        assert name not in {field.name for field in encoding.composed} or value == -1
+            assert (columns[0] == -1).all() and columns.min() >= -1
+    start = encoding.cursor(Plan()).start()
+    for field in encoding.composed:
+        assert np.array_equal(np.broadcast_to(start[field.name], field.width), [-1] * field.width)
+        assert np.size(start[field.name]) == field.width
     times = encoding.times(steps)
     assert len(times) == len(steps) and (np.diff(times) >= 0).all()
 
@@ -105,17 +142,19 @@ def test_row_0_stands_before_the_music_and_every_class_is_one_that_was_declared(
 @pytest.mark.parametrize("upbeat", [0, BEAT, 3 * BEAT])
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_a_hymn_comes_back_as_it_was(name, upbeat):
-    encoding, score = get_encoding(name), hymn(upbeat)
+    encoding, score = encoding_for(name, hymn(upbeat)), hymn(upbeat)
     steps = encoding.encode(score)
     back = encoding.decode(steps, Plan(tempo=100.0))
-    assert sounds(back) == sounds(score)
-    assert (back.upbeat, back.metres, back.keys, back.tempos) == (upbeat, score.metres, score.keys, score.tempos)
     assert np.array_equal(encoding.encode(back), steps)
+    if encoding.exact:
+        assert sounds(back) == sounds(score)
+        assert (back.upbeat, back.metres, back.keys, back.tempos) == (upbeat, score.metres, score.keys, score.tempos)
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_transposing_steps_is_transposing_the_music(name):
-    encoding, score = get_encoding(name), hymn()
+    score = hymn()
+    encoding = encoding_for(name, *(transpose(score, semitones) for semitones in range(-6, 7)))
     steps = encoding.encode(score)
     low, high = encoding.transpositions(steps)
     assert low <= 0 <= high and high - low >= 2
@@ -192,15 +231,15 @@ def test_whatever_is_drawn_is_a_piece_of_the_bars_asked_for(name, plan, slope):
 def test_what_is_given_while_composing_is_what_training_saw(name, plan):
     """A piece that was composed, encoded anew, gives the very rows that its cursor gave, but for what is guessed."""
     encoding = get_encoding(name)
-    guessed = [encoding.columns[name] for name in ("style", "key")]
+    guessed = ("style", "key")
     for seed in range(4):
         steps = compose(encoding, plan, seed)
         again = encoding.encode(encoding.decode(steps, plan), plan.controls)
         assert steps.shape == again.shape
         for field in encoding.fields:
-            column = encoding.columns[field.name]
-            if column not in guessed:
-                assert steps[:, column].tolist() == again[:, column].tolist(), field.name
+            columns = slice(encoding.columns[field.name], encoding.columns[field.name] + field.width)
+            if field.name not in guessed:
+                assert steps[:, columns].tolist() == again[:, columns].tolist(), field.name
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
@@ -246,9 +285,10 @@ def families() -> list:
 def random_batch(encoding, size: int, length: int) -> dict[str, torch.Tensor]:
     """Rows of music that nobody wrote; the last fifth of the second piece is padding."""
     rng = np.random.default_rng(7)
-    rows = np.stack([rng.integers(0, field.size, (size, length + 1)) for field in encoding.fields], axis=-1)
+    drawn = [rng.integers(0, classes_of(field), (size, length + 1, field.width)) for field in encoding.fields]
+    rows = np.concatenate(drawn, axis=-1)
     for field in encoding.composed:
-        rows[:, 0, encoding.columns[field.name]] = -1
+        rows[:, 0, encoding.columns[field.name] :][:, : field.width] = -1
     both = torch.from_numpy(rows)
     mask = torch.ones(size, length, dtype=torch.bool)
     mask[1:, -length // 5 :] = False
@@ -328,6 +368,8 @@ def test_a_field_sees_those_chosen_before_it_and_no_other(family, options):
     model, batch = built(family, encoding.fields, **options).eval(), random_batch(encoding, 2, 4)
     if not is_step_by_step(model):
         pytest.skip(f"{family} paints {model.stride} steps at once")
+    if not any(True for _ in model.parameters()):
+        pytest.skip(f"{family} has no parameters: a fresh one sees nothing")
     hidden, known = torch.randn(8, model.width), batch["steps"].flatten(0, 1)
     order = [field.name for field in encoding.composed]
     for place, name in enumerate(order):

@@ -14,6 +14,7 @@ from partimento.encodings import get_encoding
 from partimento.training import together
 from partimento.training.batches import Batches
 from partimento.training.loop import train
+from partimento.training.watch import Diverged
 
 pytest_plugins = ["tiny"]
 
@@ -92,6 +93,13 @@ def test_a_run_of_two_processes_goes_on_to_the_same_weights_after_one_of_them_wa
     for name in ("last.safetensors", "best.safetensors"):
         assert same_bits(killed / name, whole / name)
     assert list(train(tiny.music, plan, whole)) == [] and left_over(whole) == []
+
+
+def test_two_processes_time_their_steps_and_are_set_back_together(tiny, tmp_path):
+    plan = tiny.plan(steps=0, minutes=0.01, processes=2, rate=10.0)
+    with pytest.raises(Diverged, match="diverged 4 times"):  # and not that one has lost the other
+        list(train(tiny.music, plan, tmp_path))
+    assert left_over(tmp_path) == [] and multiprocessing.active_children() == []
 
 
 def test_two_processes_learn_from_other_windows_than_one(tiny):

@@ -14,13 +14,16 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from partimento import api, model_file
+from partimento.cli._live import Live
 from partimento.encodings import _given as given_fields
 from partimento.encodings import get_encoding
 from partimento.errors import BadOption, ModelError
 from partimento.profile import scales_of
 from partimento.training import export
 from partimento.training.batches import DROP_ALL, Batches, whole_pieces
-from partimento.training.loop import train
+from partimento.training.budget import FEWEST_STEPS
+from partimento.training.loop import Run, train
+from partimento.training.watch import Diverged
 from partimento.training.weights import load_composer
 
 pytest_plugins = ["tiny"]
@@ -154,6 +157,125 @@ def test_a_damaged_checkpoint_is_named(tiny, tmp_path, harm):
         run_through(tiny.music, tiny.plan(steps=2), tmp_path)
 
 
+# --- set back, and stopped
+
+
+def planted(monkeypatch, at: int, setbacks: int) -> None:
+    """The weights become no numbers after step `at`, as long as the run was set back fewer than `setbacks` times."""
+    step_of_run = Run.one_step
+
+    def one_step(run):
+        found = step_of_run(run)
+        if run.state["step"] == at and len(run.state["setbacks"]) < setbacks:
+            with torch.no_grad():
+                next(run.model.parameters()).fill_(float("nan"))
+        return found
+
+    monkeypatch.setattr(Run, "one_step", one_step)
+
+
+def test_a_run_that_diverges_goes_back_with_half_the_rate_and_a_kill_in_between_changes_nothing(
+    tiny, tmp_path, monkeypatch
+):
+    planted(monkeypatch, at=14, setbacks=1)
+    plan = tiny.plan(steps=24, evaluations=2, save_seconds=0)
+    seen = run_through(tiny.music, plan, tmp_path / "whole")
+    (back,) = [at for at in seen if any("diverged" in line for line in at.said)]
+    assert back.step == 12 and "nan; back to step 12 with 0.5 of the planned" in back.said[0]
+    assert all(np.isfinite(at.train) for at in seen[seen.index(back) + 1 :])
+    state = state_of(tmp_path / "whole" / "last.safetensors")
+    assert [one["at"] for one in state["setbacks"]] == [16] and seen[-1].health["setbacks"] == 1
+    history = json.loads((tmp_path / "whole" / "history.json").read_text())
+    assert [entry["step"] for entry in history] == [12, 16, 24] and "diverged" in history[1]["setback"]
+    assert "diverged" in (tmp_path / "whole" / "report.html").read_text("utf-8")
+    for last in (10, 15, 12):  # killed before, while it is wrong, and after it was set back
+        for at in (broken := train(tiny.music, plan, tmp_path / "broken")):
+            if at.step == last:
+                break
+        broken.close()
+    run_through(tiny.music, plan, tmp_path / "broken")
+    for name in ("last", "best"):
+        assert same_bits(*(tmp_path / run / f"{name}.safetensors" for run in ("whole", "broken")))
+
+
+def test_after_a_setback_other_windows_are_drawn_at_a_lower_rate(tiny, tmp_path):
+    run = Run(tiny.music, tiny.plan(steps=8), tmp_path)
+    run.begin()
+    run.one_step()
+    first, rate = run.optimisers["all.1"].param_groups[0]["lr"], run.average["norm.scale"].clone()
+    assert "back to step 0" in run.set_back("so it is wished")
+    run.one_step()
+    assert run.state["step"] == 1 and run.optimisers["all.1"].param_groups[0]["lr"] == first / 2
+    assert not torch.equal(run.average["norm.scale"], rate)
+
+
+def test_a_run_that_diverges_again_and_again_ends_with_a_sentence_and_keeps_its_best_weights(
+    tiny, tmp_path, monkeypatch
+):
+    planted(monkeypatch, at=7, setbacks=99)
+    plan = tiny.plan(steps=12, evaluations=3)
+    with pytest.raises(Diverged, match=r"diverged 4 times, the last .* step 8 .*best\.safetensors.*--set rate"):
+        run_through(tiny.music, plan, tmp_path)
+    best = load_file(tmp_path / "best.safetensors")
+    assert state_of(tmp_path / "best.safetensors")["step"] == 4
+    assert all(torch.isfinite(value).all() for value in best.values())
+    with pytest.raises(Diverged, match="diverged 4 times"):  # at once, without another step
+        next(train(tiny.music, plan, tmp_path))
+
+
+def test_a_rate_far_too_high_is_lowered_or_given_up_but_never_exported(tiny, tmp_path):
+    output = tmp_path / "m.partimento"
+    request = tiny.request(output, steps=400, settings={"rate": 10, "evaluations": 10, "clip": 1e6, "weight_decay": 0})
+    with pytest.raises(Diverged, match="diverged 4 times"):
+        list(api.train(request))
+    assert not output.exists()
+
+
+def test_ctrl_c_finishes_the_step_saves_and_says_how_to_go_on(tiny, command, tmp_path, monkeypatch):
+    output, words = tmp_path / "m.partimento", (*SMALL, "--set=evaluations=2", "--set=save_seconds=1e9")
+    show = Live.train
+
+    def interrupted(live, at):
+        show(live, at)
+        if at.step == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Live, "train", interrupted)
+        code, said, complaint = command("train", tiny.tunes, "-o", output, *words)
+    assert code == 130 and not said and "the same command goes on from there" in complaint.splitlines()[-1]
+    run = tmp_path / "m.partimento.run"
+    assert step_of(run / "last.safetensors") == 1 and not output.exists()
+    code, said, complaint = command("train", tiny.tunes, "-o", output, *words)
+    assert code == 0 and "going on from step 1 of 4 steps" in complaint
+    command("train", tiny.tunes, "-o", tmp_path / "whole.partimento", *words)
+    assert same_bits(run / "last.safetensors", tmp_path / "whole.partimento.run" / "last.safetensors")
+
+
+def test_a_run_that_was_killed_before_it_chose_still_chooses(tiny, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("partimento.training.loop.finish", lambda run: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_through(tiny.music, tiny.plan(), tmp_path)
+    assert "chosen" not in state_of(tmp_path / "last.safetensors")
+    assert run_through(tiny.music, tiny.plan(), tmp_path) == []  # there was no step to take
+    chosen = state_of(tmp_path / "best.safetensors")["chosen"]
+    assert state_of(tmp_path / "best.safetensors")["step"] == chosen["step"] and chosen["why"].startswith("Step")
+
+
+def test_what_is_chosen_is_what_is_exported_even_where_another_step_was_likelier(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("partimento.training.choice.best_of", lambda heard, real, judged: min(heard))
+    monkeypatch.setattr("partimento.training.choice.MARGIN", 10.0)
+    output = tmp_path / "m.partimento"
+    list(api.train(tiny.request(output, steps=12)))
+    run = tmp_path / "m.partimento.run"
+    card, (first, *_) = model_file.read_info(output)["card"], sorted((run / "checkpoints").iterdir())
+    kept, best = load_file(first), load_file(run / "best.safetensors")
+    assert all(torch.equal(best[f"average.{name}"], value) for name, value in kept.items())
+    assert card["training"]["step"] == int(first.stem.removeprefix("step-")) == 6
+    assert card["training"]["steps"] == 12
+
+
 # --- music that cannot be trained on
 
 
@@ -207,6 +329,10 @@ def test_one_piece_alone_is_enough(tiny, command, tmp_path, family):
         ["--set", "rate=fast"],
         ["--steps", "-3"],
         ["--minutes", "-1"],
+        ["--minutes", "1", "--epochs", "2"],
+        ["--epochs", "0"],
+        ["--notes", "-5"],
+        ["--set", "keep=0"],
         ["--style", "tunes"],
         ["--labels", "nowhere.csv"],
     ],
@@ -241,6 +367,22 @@ def test_a_model_file_is_gone_on_from_and_its_card_remembers(tiny, command, tmp_
 # --- what training does
 
 
+def test_epochs_and_notes_are_turned_into_steps_and_said(tiny, tmp_path):
+    pieces = tiny.music.of("train")
+    (first, *_, last) = run_through(
+        tiny.music, tiny.plan(steps=0, epochs=3, batch=2, every_epochs=1.5), tmp_path / "epochs"
+    )
+    judged = [entry["step"] for entry in json.loads((tmp_path / "epochs" / "history.json").read_text())]
+    assert judged[0] == round(1.5 * len(pieces) / 2) and judged[-1] == first.steps
+    assert first.steps == -(-3 * len(pieces) // 2) and 3 <= last.epoch < 3.3  # a window holds a whole tune
+    assert any(f"{first.steps} steps: " in line and "epochs" in line for line in first.said)
+    notes = sum(piece.notes for piece in pieces) / len(pieces)
+    seen = run_through(tiny.music, tiny.plan(steps=0, notes=10 * notes, batch=2), tmp_path / "notes")
+    assert seen[-1].steps == 5
+    with pytest.raises(BadOption, match="holds a run of 5 steps, not 10"):
+        run_through(tiny.music, tiny.plan(steps=0, notes=20 * notes, batch=2), tmp_path / "notes")
+
+
 def test_the_loss_goes_down(tiny, tmp_path):
     seen = run_through(tiny.music, tiny.plan(steps=60), tmp_path)
     assert seen[-1].train < 0.75 * seen[0].train
@@ -251,8 +393,9 @@ def test_the_loss_goes_down(tiny, tmp_path):
 def test_minutes_are_kept_to_roughly_and_leave_a_model(tiny, tmp_path):
     output = tmp_path / "m.partimento"
     seen = list(api.train(tiny.request(output, steps=0, minutes=0.05)))
-    assert 0.4 * 3 < seen[-1].seconds < 2.5 * 3
-    assert seen[-1].step == seen[-1].steps > 20
+    assert seen[-1].seconds > 0.4 * 3
+    assert seen[-1].seconds < 2.5 * 3 or seen[-1].steps == FEWEST_STEPS  # on a busy machine
+    assert seen[-1].step == seen[-1].steps >= FEWEST_STEPS
     assert model_file.load(output).info["card"]["training"]["steps"] == seen[-1].steps
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 __all__ = [
     "Sampling", "Score", "compose", "compose_candidates", "continue_", "describe", "harmonize", "infill", "load",
-    "perform", "reproduce", "save", "train", "vary",
+    "morph", "perform", "reproduce", "save", "train", "vary",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from .api import compose, compose_candidates, continue_, harmonize, infill, reproduce, train, vary
+    from .api import compose, compose_candidates, continue_, harmonize, infill, morph, reproduce, train, vary
     from .describe import describe
     from .expression import perform
     from .formats import load, save
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "compose": "api", "compose_candidates": "api", "continue_": "api", "harmonize": "api", "infill": "api",
-    "reproduce": "api", "train": "api", "vary": "api", "describe": "describe", "perform": "expression",
+    "morph": "api", "reproduce": "api", "train": "api", "vary": "api", "describe": "describe", "perform": "expression",
     "load": "formats", "save": "formats",
     "Sampling": "sampling", "Score": "score",
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -10,21 +11,26 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import composing, editing, model_file, recipes, styles, theory, timing
+from . import composing, editing, model_file, morphing, presets, recipes, styles, theory, timing
 from .asking import CONTROLS, check, parse_curve, parse_mix, values_of
 from .cards import card_text
 from .composing import Candidate
-from .corpus import Cache, build_cache, scan
+from .corpus import EVERYTHING, Cache, Choice, build_cache, scan
+from .corpus import parse_span as parse_span  # for a face that asks for a `Choice`
 from .describe import parse_chords
 from .encodings import get_encoding
-from .errors import BadOption, MissingExtra, ModelError, UnknownName
+from .errors import BadOption, MissingExtra, ModelError, MusicError, UnknownName
 from .expression import perform
 from .model_file import Model
+from .morphing import Morph
+from .morphing import joined as joined  # the stages of a morph as one piece
 from .recipes import Recipe, fingerprint
 from .sampling import Sampling
 from .score import Score
 
 if TYPE_CHECKING:
+    from .corpus.fetch import Step as Fetched
+    from .training.latent import LatentMap
     from .training.loop import Progress
 
 DEFAULT_STYLE = "chorale"
@@ -50,18 +56,54 @@ class TrainingRequest:
     programs: Mapping[str, str] = field(default_factory=dict)  # style -> "68=52": program 52 plays what 68 did
     start: Path | None = None  # a model file to go on from; its family, options and encoding are taken over
     command: str = ""  # as it was typed, for the model card
+    choice: Choice = EVERYTHING  # which of the music, and in which key and register
+    epochs: float = 0.0  # instead of minutes, as are steps and
+    notes: float = 0.0  # notes to hear
+    tensorboard: bool = False
+    preset: str = ""  # family, encoding and recipe by name; `settings` and a `choice` go before what it says
 
     @property
     def work_folder(self) -> Path:
         return self.work or self.output.with_name(self.output.name + ".run")
 
 
+def fetch(folder: Path, archive: str = "mutopia", **asked) -> Iterator[Fetched]:
+    """Fetch MIDI files from an archive on the network into a folder; see `corpus.fetch.fetch` for what may be asked."""
+    from .corpus.fetch import fetch as fetched  # the network is needed here alone
+
+    return fetched(folder, archive, **asked)
+
+
 def prepare(request: TrainingRequest, progress=None) -> Cache:
     """Scan the request's folders and open, or build, the cache of their steps."""
-    catalogue = scan(request.folders, labels=request.labels, workers=request.workers, progress=progress)
+    request = with_preset(request)
+    catalogue = scan(
+        request.folders, labels=request.labels, choice=request.choice, workers=request.workers, progress=progress
+    )
+    reasons = ", ".join(f"{count} {reason}" for reason, count in catalogue.reasons.most_common())
+    if not catalogue.kept:
+        raise MusicError(f"there is no piece to train on: {reasons}; `partimento corpus scan` says it file by file")
+    if request.choice != EVERYTHING:
+        left = f"{len(catalogue.kept)} of {len(catalogue.entries)} files are learnt; left out: {reasons or 'none'}"
+        catalogue = replace(catalogue, remarks=(*catalogue.remarks, left))
     catalogue = replace(catalogue, entries=tuple(_named(entry, request) for entry in catalogue.entries))
     encoding = _encoding(request, catalogue.styles)
     return build_cache(catalogue, encoding, request.work_folder / "cache", workers=request.workers, progress=progress)
+
+
+def with_preset(request: TrainingRequest) -> TrainingRequest:
+    """The request with all that its preset says written out; raises `UnknownName` for a preset that there is not."""
+    if not request.preset:
+        return request
+    if request.start is not None:
+        raise BadOption(f"preset {request.preset!r} begins a model anew; leave it out, or the model to go on from")
+    preset = presets.load(request.preset)
+    return replace(
+        request, preset="", family=preset.family, encoding=preset.encoding["name"],
+        encoding_options={**preset.encoding_options, **request.encoding_options},
+        settings={**preset.options, **preset.training, **request.settings},
+        choice=replace(request.choice, **preset.music) if request.choice == EVERYTHING else request.choice,
+    )  # fmt: skip
 
 
 def _named(entry, request: TrainingRequest):
@@ -81,22 +123,41 @@ def _encoding(request: TrainingRequest, found: Sequence[str]):
     return get_encoding(**spec | {"styles": [*known, *(style for style in found if style not in known)]})
 
 
-def train(request: TrainingRequest, progress=None) -> Iterator[Progress]:
-    """Train on the request's folders and leave a model file; yields `Progress` as it goes.
+def outlook(request: TrainingRequest, music: Cache) -> list[str]:
+    """What can be expected of so much `music` (see `prepare`), in sentences, before training begins."""
+    from .training.outlook import outlook as found
 
-    A run that was killed goes on where it stood, to the same weights. Needs torch: `pip install 'partimento[train]'`.
+    return found(music, goes_on=request.start is not None)
+
+
+def warnings_of(model: Path | str) -> list[str]:
+    """What the card of a model file warns of: that it has collapsed, that it sings from memory."""
+    return list((model_file.read_info(model).get("card") or {}).get("health", {}).get("warnings", ()))
+
+
+def check_can_train() -> None:
+    """Raises `MissingExtra` where a package that training needs is not installed."""
+    for name in TRAINING_NEEDS:
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise MissingExtra(f"training needs {name}: pip install torch, then pip install '.[train]'") from error
+
+
+def train(request: TrainingRequest, progress=None, music: Cache | None = None) -> Iterator[Progress]:
+    """Train on the request's folders and leave a model file; yields `Progress` as it goes, the last with its health.
+
+    `music` is what `prepare` gave, if it was asked before. A run that was killed goes on where it stood, to the same
+    weights. Needs torch: `pip install 'partimento[train]'`.
     """
-    try:
-        from .training import export
-        from .training.loop import TrainingPlan
-        from .training.loop import train as run_training
-    except ModuleNotFoundError as error:
-        if error.name not in TRAINING_NEEDS:
-            raise
-        raise MissingExtra(f"training needs {error.name}: pip install torch, then pip install '.[train]'") from error
+    check_can_train()
+    from .training import export
+    from .training.loop import TrainingPlan
+    from .training.loop import train as run_training
 
+    request = with_preset(request)
     plan = _plan(TrainingPlan, request)
-    music = prepare(request, progress)
+    music = prepare(request, progress) if music is None else music
     yield from run_training(music, plan, request.work_folder)
     export.export_run(
         music, plan, request.work_folder, request.output, folders=request.folders, command=request.command
@@ -113,7 +174,8 @@ def _plan(kind, request: TrainingRequest):
         family, chosen = info["family"], dict(info["options"])
     options = inspect.signature(get_family(family).__init__).parameters
     of_family = {name for name, entry in options.items() if entry.kind is entry.KEYWORD_ONLY}
-    of_plan = set(kind.__dataclass_fields__) - {"family", "options", "minutes", "steps", "start"}
+    asked = {name: getattr(request, name) for name in ("minutes", "steps", "epochs", "notes", "tensorboard")}
+    of_plan = set(kind.__dataclass_fields__) - {*asked, "family", "options", "start"}
     for name in request.settings:
         if name not in of_family | of_plan:
             known = ", ".join(sorted(of_family | of_plan))
@@ -121,7 +183,7 @@ def _plan(kind, request: TrainingRequest):
     own = {name: value for name, value in request.settings.items() if name in of_plan}
     chosen |= {name: value for name, value in request.settings.items() if name in of_family}
     start = str(request.start or "")
-    return kind(family=family, minutes=request.minutes, steps=request.steps, options=chosen, start=start, **own)
+    return kind(family=family, options=chosen, start=start, **asked, **own)
 
 
 def compose(style: str | None = None, *, model: Path | str | None = None, **asked) -> Score:
@@ -181,6 +243,59 @@ def vary(
 ) -> list[Candidate]:
     """`score` with a share `amount` (0-1) of its bars composed anew, the best first; `bars_to_vary` says which."""
     return _edited(score, "vary", {"amount": amount}, style, model, asked)
+
+
+def morph(
+    first: Score, last: Score, steps: int = 5, *, bars: int = 4, path: str = "arc", style: str | None = None,
+    model: Path | str | None = None, sampling: Sampling | None = None, seed: int = 0,
+) -> Morph:  # fmt: skip
+    """The way from one piece to another in `steps` stages (2-64), the two as `model` gives them back among them.
+
+    Of both pieces the first `bars` whole bars are taken. `path` "arc" or "line": how the latent space is crossed; see
+    `morphing.morph`. Without `sampling` each stage is the likeliest, and `seed` is no matter. `joined` makes one piece
+    of the stages. `model` is of the family autoencoder or vae; without it a shipped one, if there is one.
+    """
+    loaded = _loaded(Path(model) if model else _with_space())
+    known = list(loaded.info.get("styles") or ())
+    if style is not None and style not in known:
+        raise UnknownName(f"no style {style!r} in {model}; there are {', '.join(known)}")
+    options = sampling or morphing.LIKELIEST
+    return morphing.morph(
+        loaded, first, last, stages=steps, bars=bars, path=path, style=style or "", options=options, seed=seed
+    )
+
+
+def _with_space() -> Path:
+    """A shipped model that has a latent space; raises `BadOption` where there is none."""
+    for path in sorted(set(styles.shipped().values())):
+        if styles.described(path)["state"]["kind"] == "latent":
+            return path
+    raise BadOption(
+        "a morph needs a model of the family autoencoder or vae, and none is shipped; train one, "
+        "`partimento train FOLDER --family vae --encoding voices -o mine.partimento`, and name it: --model"
+    )
+
+
+def draw_map(
+    model: Path | str, folders: Sequence[Path], output: Path, run: Path | None = None, progress=None
+) -> tuple[LatentMap, list[str]]:
+    """Draw where the music in `folders` lies in a model's latent space: SVG, PNG, or a GIF of how it came about.
+
+    A GIF shows the checkpoints in `run`, by default the folder of the model's run beside it, and needs torch. Returns
+    the map and a sentence for each file that is not on it. Raises `ModelError` where the model cannot read music.
+    """
+    from .training import latent
+
+    latent.check_target(output)
+    loaded = _loaded(Path(model))
+    encode = latent.encoder_of(loaded)
+    catalogue = scan(tuple(folders), workers=0, progress=progress)
+    pieces, skipped = latent.of_files(catalogue, loaded.encoding, loaded.stride)
+    found = [latent.latent_map(encode, pieces)]
+    if output.suffix.lower() == ".gif":
+        found = latent.frames(Path(model), run or Path(f"{model}.run"), pieces)
+    latent.write(found, output)
+    return found[-1], skipped
 
 
 bars_to_vary, BARS = editing.bars_to_vary, editing.BARS

@@ -44,6 +44,7 @@ def card_text(path: Path, info: Mapping[str, Any]) -> str:
         "",
         *_nats(card["nats"]),
         "",
+        *_health(card.get("health", {})),
         *_controls(path, info["styles"]),
         *_listening(path, info["styles"]),
         *_heard(path, info["styles"]),
@@ -92,6 +93,16 @@ def _nats(nats: Mapping[str, Any]) -> Iterator[str]:
     for name, value in nats.items():
         if name != "unit":
             yield f"- {name}: {value}"
+
+
+def _health(health: Mapping[str, Any]) -> Iterator[str]:
+    """The verdict of training on the model; models that were trained before there was one have none."""
+    if health:
+        yield f"**Health**: {health['verdict']}"
+        yield ""
+        for warning in health["warnings"]:
+            yield f"- {warning}"
+        yield from [""] * bool(health["warnings"])
 
 
 def _measured(source: Path, path: Path, names: Iterable[str]) -> tuple[dict[str, Any], str]:

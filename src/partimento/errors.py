@@ -8,7 +8,8 @@ PartimentoError                 something a person can put right; a face prints 
 ├── UnknownName                 no style, family, encoding or key of that name
 ├── BadOption                   an option outside its range, or two that contradict each other
 ├── ModelError                  a model file that is damaged, too new or does not fit
-└── MissingExtra                an optional package is needed; the message is its install line
+├── MissingExtra                an optional package is needed; the message is its install line
+└── Stopped                     work that was asked to stop, and saved; the message says how to go on
 """
 
 
@@ -46,3 +47,7 @@ class ModelError(PartimentoError):
 
 class MissingExtra(PartimentoError):
     """An optional package is needed; the message says its install line."""
+
+
+class Stopped(PartimentoError):
+    """Work that was asked to stop; all is saved, and the message says how to go on."""

@@ -82,7 +82,7 @@ def label(track: Track) -> str:
 def find_program(text: str) -> int:
     """The General MIDI program (0-127) that "violin", "Flute" or "40" names; raises `UnknownName` with what is near."""
     wanted = text.strip().lower()
-    if wanted.isdigit() and int(wanted) < len(NAMES):
+    if wanted.isdecimal() and int(wanted) < len(NAMES):
         return int(wanted)
     lowered = [name.lower() for name in NAMES]
     if wanted in lowered:

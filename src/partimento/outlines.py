@@ -32,7 +32,7 @@ FIRST_LETTER = 48  # of the characters that stand for numbers in an outline's te
 
 def outlines(cache: Cache, encoding: Encoding, pieces: Sequence[Piece]) -> list[dict[str, Any]]:
     """Outlines of some pieces: metre, mode, form and chords, the last two as text (see `read`)."""
-    if "chord" not in encoding.columns:
+    if "repeats" not in encoding.columns:
         return []
     found = [_outline(cache, encoding.columns, piece) for piece in pieces[:: max(1, len(pieces) // MOST_OUTLINES)]]
     return [one for one in found if one][:MOST_OUTLINES]

@@ -56,9 +56,11 @@ def _bar_rows(cache: Cache, encoding: Encoding, piece: Piece) -> np.ndarray:
     """The first row of each bar of a piece in which something is struck, (bars, columns)."""
     span = slice(piece.start + 1, piece.start + piece.length)
     rows, times = np.asarray(cache.steps[span]), np.asarray(cache.times[span])
-    in_bar = rows[:, encoding.columns["place"]] > 0  # the row that ends a piece lies in none
-    _, first = np.unique(encoding.bar_numbers(rows[in_bar], times[in_bar]), return_index=True)
-    return rows[in_bar][first]
+    if "place" in encoding.columns:
+        in_bar = rows[:, encoding.columns["place"]] > 0  # the row that ends a piece lies in none
+        rows, times = rows[in_bar], times[in_bar]
+    _, first = np.unique(encoding.bar_numbers(rows, times), return_index=True)
+    return rows[first]
 
 
 def with_classes(rows: np.ndarray, encoding: Encoding, scales: Mapping[str, Sequence[float]]) -> np.ndarray:
@@ -152,11 +154,10 @@ def ranges(cache: Cache, encoding: Encoding, pieces: Sequence[Piece]) -> dict[st
     """Lowest and highest pitch of each composed field that holds pitches, leaving out one note in a thousand."""
     found: dict[str, list[int]] = {}
     columns = encoding.columns
-    rows = np.concatenate([np.asarray(cache.steps[p.start : p.start + p.length]) for p in pieces])
     for name in ("pitch", "soprano", "alto", "tenor", "bass"):
         if name in columns:
-            first = 0 if name == "pitch" else 2
-            pitches = rows[:, columns[name]].astype(int) - first
+            column = [np.asarray(cache.steps[p.start : p.start + p.length, columns[name]]) for p in pieces]
+            pitches = np.concatenate(column).astype(int) - (0 if name == "pitch" else 2)
             low, high = np.percentile(pitches[pitches >= 0], EXTREMES)
             found[name] = [int(low), int(high)]
     return found

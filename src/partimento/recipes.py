@@ -178,6 +178,7 @@ VERBS: dict[str, dict[str, Callable[[Any], bool]]] = {  # verb -> what it takes 
 SAMPLING: dict[str, Callable[[Any], bool]] = {
     "temperature": _is_number, "top_k": _is_whole, "top_p": _is_number, "min_p": _is_number,
     "temperatures": lambda value: _is_table(value, _is_number),
+    "threshold": lambda value: value is None or _is_number(value),
 }  # fmt: skip
 ASKED: dict[str, Callable[[Any], bool]] = {
     "style": _is_word, "bars": _is_whole, "seconds": _is_number, "sixteenths": _is_whole,

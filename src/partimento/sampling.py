@@ -14,6 +14,7 @@ from .rules import FORBIDDEN, Rule, Stream
 from .score import DRUM_PROGRAM
 
 LONGEST_PIECE = 100_000  # steps; beyond, something is wrong with a cursor
+THRESHOLDS = (0.3, 0.1)  # chances from which units of binary fields are on in the plainest and the most complex music
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class Sampling:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
-    min_p: float = 0.02
+    min_p: float = 0.01
     temperatures: Mapping[str, float] = field(default_factory=dict)  # of single fields, instead of the common one
-    threshold: float | None = None  # units of binary fields are on from this chance; None draws each
+    threshold: float | None = None  # units of binary fields are on from this chance on; None draws each by its own
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -54,6 +55,12 @@ class Reading:
 
 
 PLAIN = (Reading(),)
+
+
+def threshold_for(complexity: float) -> float:
+    """The threshold of binary fields for a complexity of 0 to 1: 0.3 to 0.1, the lower the more notes there are."""
+    plain, complex_ = THRESHOLDS
+    return plain + (complex_ - plain) * complexity
 
 
 class Composing(Protocol):
@@ -215,15 +222,27 @@ def _switch(telling, name, hidden, coming, chosen, streams, active, options, rng
             coming[n, columns[name] : columns[name] + logits.shape[1]] = -1
             continue
         scores = _ruled(logits[n], streams[n].cursor.legal(name, chosen[n]), name, streams[n], chosen[n], rules)
-        temperature = options.temperatures.get(name, options.temperature)
-        chosen[n][name] = switched(scores, options.threshold, temperature, rngs[n])
+        cursor, temperature = streams[n].cursor, options.temperatures.get(name, options.temperature)
+        is_thresholded = options.threshold is not None and bool(streams[n].steps)  # the first step is always drawn
+        units = switched(scores, options.threshold if is_thresholded else None, options.min_p, temperature, rngs[n])
+        units[cursor.due(name, chosen[n])] = 1
+        for _ in range(cursor.least(name, chosen[n]) - int(units.sum())):
+            units[draw(np.where(units, FORBIDDEN, scores), options, temperature, rngs[n])] = 1
+        chosen[n][name] = units
         _put(coming[n], columns, {name: chosen[n][name], **streams[n].cursor.given(chosen[n])})
 
 
-def switched(logits: np.ndarray, threshold: float | None, temperature: float, rng: np.random.Generator) -> np.ndarray:
-    """Which units are on, (units,) int64: those at least as likely as `threshold`, or without one each by chance."""
+def switched(
+    logits: np.ndarray, threshold: float | None, min_p: float, temperature: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Which units are on, (units,) int64: those at least as likely as `threshold`, or without one each by chance.
+
+    Where they are drawn, `min_p` leaves out on or off, whichever is so rare beside the other.
+    """
     if threshold is None and temperature > 0:
-        chances = 1 / (1 + np.exp(-np.clip(logits, -60, 60) / temperature))
+        chances = 1 / (1 + np.exp(-np.clip(logits / temperature, -60, 60)))
+        rare = min_p / (1 + min_p)  # the likelier of the two weighs 1
+        chances = np.where(chances < rare, 0.0, np.where(chances > 1 - rare, 1.0, chances))
         return np.where(logits == FORBIDDEN, False, rng.random(len(logits)) < chances).astype(np.int64)
     least = min(max(threshold if threshold is not None else 0.5, 1e-9), 1 - 1e-9)
     return (logits >= np.log(least / (1 - least))).astype(np.int64)

@@ -8,11 +8,14 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .. import api
-from ..errors import BadOption
+from ..errors import BadOption, Stopped
+from . import _chosen
+from ._live import Live
+
+STOPPED = 130  # the exit code of a program that Ctrl-C has ended
+MINUTES = 10.0
 
 
 @click.command("train")
@@ -26,10 +29,14 @@ from ..errors import BadOption
     help="The model file to write.",
 )
 @click.option("--family", default="transformer", show_default=True, help="transformer, recurrent, ...")
+@click.option("--preset", default="", metavar="NAME", help="Family, encoding and recipe by name, like notebook-lstm.")
 @click.option("--encoding", default="notes", show_default=True, help="notes, or voices for four-part music.")
 @click.option("--from", "start", type=click.Path(path_type=Path), help="Go on from a model file, on this music.")
-@click.option("--minutes", type=float, default=10.0, show_default=True, help="How long to train.")
-@click.option("--steps", type=int, default=0, help="Train for so many steps instead.")
+@click.option("--minutes", type=float, help=f"How long to train [default: {MINUTES:g}].")
+@click.option("--epochs", type=float, help="Hear the training music so often instead.")
+@click.option("--notes", type=float, help="Hear so many notes instead.")
+@click.option("--steps", type=int, help="Train for so many steps instead.")
+@click.option("--tensorboard", is_flag=True, help="Also write TensorBoard's events into the run's folder.")
 @click.option("--style", "styles", multiple=True, metavar="FOLDER=STYLE", help="Name the style of a folder.")
 @click.option("--program", "programs", multiple=True, metavar="STYLE=OLD:NEW", help="Another instrument in a style.")
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV with columns file, style, valence, arousal, ...")
@@ -39,45 +46,59 @@ from ..errors import BadOption
 @click.option(
     "--axis", "axes", multiple=True, metavar="COLUMN", help="A column of --labels as a control (two at most)."
 )
+@_chosen.options(_chosen.WHICH, _chosen.HOW)
 @click.option("--work", type=click.Path(path_type=Path), help="Folder of the run [default: OUTPUT.run].")
 @click.option("--workers", type=int, default=None, help="Processes that read files [default: one a core].")
 def command(
-    folders, output, family, encoding, start, minutes, steps, styles, programs, labels, settings, melody_only, snap,
-    axes, work, workers,
+    folders, output, family, preset, encoding, start, minutes, epochs, notes, steps, tensorboard, styles, programs,
+    labels, settings, melody_only, snap, axes, work, workers, **wanted,
 ) -> None:  # fmt: skip
     """Train a model on FOLDERS of MIDI or MusicXML files.
 
-    Started again after a kill, it goes on where it stood. Needs torch: pip install 'partimento[train]'.
+    Ctrl-C saves; started again, it goes on where it stood. The run's folder holds report.html, with curves, the
+    weights that were chosen and why. Needs torch: pip install 'partimento[train]'.
 
     \b
     Examples:
       partimento train my_tunes -o tunes.partimento --minutes 10
       partimento train chorales -o bach.partimento --encoding voices --family recurrent
       partimento train mine --from model.partimento -o better.partimento --set rate=0.001
+      partimento train my_tunes --epochs 30 --set every=200 --set keep=5
       partimento train a b --style a=folk --style b=folk --set width=192 --set dropout=0.2
+      partimento train mutopia --only-instrument guitar --only-composer Giuliani --to-key C --octaves
     """
+    _alone(minutes=minutes, epochs=epochs, notes=notes, steps=steps)
     request = api.TrainingRequest(
-        folders, output, family, encoding, _encoding_options(melody_only, snap, axes), minutes, steps,
+        folders, output, family, encoding, _encoding_options(melody_only, snap, axes), minutes or MINUTES, steps or 0,
         pairs(styles), labels, work, workers, {name: _value(text) for name, text in pairs(settings).items()},
         replacements(programs), start,
-        shlex.join(["partimento", *sys.argv[1:]]),
+        shlex.join(["partimento", *sys.argv[1:]]), _chosen.choice(**wanted),
+        epochs or 0.0, notes or 0.0, tensorboard, preset=preset,
     )  # fmt: skip
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bars:
-        reading = bars.add_task("reading", total=None, note="")
-        training = None
-
-        def read(stage: str, done: int, total: int) -> None:
-            bars.update(reading, description=stage, completed=done, total=total, note=f"{done}/{total}")
-
-        for at in api.train(request, read):
-            if training is None:
-                training = bars.add_task("training", total=at.steps, note="")
-            bars.update(training, completed=at.step, note=describe(at))
-            if at.valid is not None:
-                console.print(f"step {at.step:6}  {describe(at)}")
+    api.check_can_train()
+    try:
+        with Live() as live:
+            music = api.prepare(request, live.read)
+            for line in (*music.messages, *api.outlook(request, music)):
+                live.say(line)
+            for at in api.train(request, music=music):
+                live.train(at)
+    except Stopped as stopped:
+        click.echo(f"partimento: {stopped}", err=True)
+        sys.exit(STOPPED)
+    for warning in api.warnings_of(output):
+        click.echo(f"warning: {warning}", err=True)
     click.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB); try: partimento compose --model {output}")
+
+
+def _alone(**budgets) -> None:
+    """Raises `BadOption` where more than one budget is given, or one that is none."""
+    given = [f"--{name}" for name, value in budgets.items() if value is not None]
+    if len(given) > 1:
+        raise BadOption(f"{' and '.join(given)} are alternatives; give one of them")
+    for name, value in budgets.items():
+        if value is not None and not value > 0:
+            raise BadOption(f"--{name} {value:g} is out of range; wanted more than 0")
 
 
 def _encoding_options(melody_only: bool, snap: float, axes: tuple[str, ...]) -> dict:
@@ -96,12 +117,6 @@ def replacements(texts) -> dict[str, str]:
             raise BadOption(f"{text!r} is not STYLE=OLD:NEW with two programs; write it like lieder=68:52")
         found.setdefault(style, []).append(f"{int(old)}={int(new)}")
     return {style: " ".join(changes) for style, changes in found.items()}
-
-
-def describe(at) -> str:
-    """Where training stands, in a line."""
-    valid = f"  valid {at.valid:.4f} nats a step" if at.valid is not None else ""
-    return f"train {at.train:.4f}{valid}  {at.notes_per_second:,.0f} steps/s"
 
 
 def pairs(texts) -> dict[str, str]:

@@ -16,10 +16,12 @@ from torch import Tensor
 from ..corpus import Cache, Piece
 from ..encodings import Encoding
 from ..encodings.base import Lesson
+from ..errors import MusicError
 from ..profile import Scales, with_classes
 
 POOL = 4  # batches drawn together and sorted by length, so that little is padding
 DROP_ALL = 0.1  # share of windows that see no control at all
+PLACE = "place"  # the given field that says where in its bar a step stands
 OFTEN = 0.5  # fields that are left out at least so often are left out together, more or fewer a window
 
 
@@ -34,13 +36,18 @@ class Window:
 
 
 class Batches:
-    """Draws batches from the pieces of one split of a cache."""
+    """Draws batches from the pieces of one split of a cache.
+
+    `align`, for families that paint blocks: windows begin at bar lines and are plain music, and where in its bar a
+    step stands is always told.
+    """
 
     def __init__(
         self, cache: Cache, encoding: Encoding, *, split: str, size: int, window: int, seed: int,
-        weights: Mapping[str, float] | None = None, scales: Scales | None = None,
+        weights: Mapping[str, float] | None = None, scales: Scales | None = None, align: bool = False,
     ):  # fmt: skip
         self.cache, self.encoding, self.size, self.window, self.seed = cache, encoding, size, window, seed
+        self.align, self.starts = align, dict[int, np.ndarray]()
         self.scales = scales or {}
         self.by_style: dict[str, list[Piece]] = defaultdict(list)
         for piece in cache.of(split):
@@ -50,7 +57,7 @@ class Batches:
         shares = np.array([(weights or {}).get(s, 1.0) * len(self.by_style[s]) ** 0.5 for s in self.styles])
         self.shares = shares / shares.sum()
         self.columns = encoding.columns
-        self.droppable = [field for field in encoding.given if field.droppable]
+        self.droppable = [field for field in encoding.given if field.droppable and not (align and field.name == PLACE)]
 
     def at(self, step: int, rank: int = 0) -> dict[str, Tensor]:
         """The batch of training step `step` in process `rank`; all processes get windows of like length."""
@@ -69,13 +76,23 @@ class Batches:
         length = min(steps, self.window)
         # as often the beginning or the end of a piece as chance alone would seldom give
         where = int(rng.integers(-length // 4, steps - length + length // 4 + 1)) if steps > length else 0
-        first = piece.start + min(max(where, 0), steps - length)
-        return Window(first, length, int(rng.integers(piece.low, piece.high + 1)), piece.style)
+        first = piece.start + self._aligned(piece, min(max(where, 0), steps - length))
+        moves = int(rng.integers(piece.low // piece.interval, piece.high // piece.interval + 1))
+        return Window(first, length, moves * piece.interval, piece.style)
 
     def _rows(self, window: Window, rng: np.random.Generator) -> Lesson:
         """A task made of the window's rows, from its row 0 on."""
         rows, times = window_of(self.cache, self.encoding, window, self.scales)
-        return self.encoding.arranged(rows, times, rng)
+        return self.encoding.arranged(rows, times, None if self.align else rng)
+
+    def _aligned(self, piece: Piece, row: int) -> int:
+        """The row before the last bar line up to `row` of a piece, where windows are aligned."""
+        if not self.align:
+            return row
+        if piece.start not in self.starts:
+            self.starts[piece.start] = bar_starts(self.cache, self.encoding, piece)
+        starts = self.starts[piece.start]
+        return int(starts[np.searchsorted(starts, row, side="right") - 1])
 
     def _drop(self, rows: np.ndarray, rng: np.random.Generator) -> None:
         everything, often = rng.random() < DROP_ALL, rng.random()
@@ -83,6 +100,16 @@ class Batches:
             chance = often if field.droppable >= OFTEN else field.droppable
             if rng.random() < chance or everything:
                 rows[:, self.columns[field.name]] = 0
+
+
+def bar_starts(cache: Cache, encoding: Encoding, piece: Piece) -> np.ndarray:
+    """Rows of a piece, 0 being the one before its music, behind which a bar begins; all where bars are unknown."""
+    span = slice(piece.start + 1, piece.start + piece.length)
+    try:
+        bars = encoding.bar_numbers(np.asarray(cache.steps[span]), np.asarray(cache.times[span]))
+    except MusicError:
+        return np.arange(piece.length - 1)
+    return np.flatnonzero(np.diff(bars, prepend=-1))
 
 
 def window_of(cache: Cache, encoding: Encoding, window: Window, scales: Scales) -> tuple[np.ndarray, np.ndarray]:

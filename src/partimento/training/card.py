@@ -15,7 +15,8 @@ from .. import model_file
 from ..corpus import Cache
 from ..machine import processor
 from ..models.base import Composer, parameter_count
-from .loop import Run, TrainingPlan, nats_per_step
+from .judging import nats_per_step
+from .loop import Run, TrainingPlan
 
 ATTRIBUTION = "ATTRIBUTION.csv"  # beside the folders of a corpus: the credit lines that its licences ask for
 CREDITS = ("style", "file", "attribution", "licence")
@@ -35,6 +36,7 @@ def card(run: Run, model: Composer, state: dict[str, Any], size: int, folders: I
             "seed": plan.seed,
         },
         "earlier": _earlier(plan),
+        "health": state.get("health", {}),
         "nats": held_out_nats(run, model),
     }  # fmt: skip
 
@@ -48,7 +50,9 @@ def _earlier(plan: TrainingPlan) -> list[dict[str, Any]]:
 
 
 def _best_step(state: dict[str, Any]) -> int:
-    """The step whose averaged weights were kept."""
+    """The step whose averaged weights were kept; of a run that chose by held-out nats alone, the best of them."""
+    if "chosen" in state:
+        return state["chosen"]["step"]
     judged = [entry for entry in state["history"] if entry["valid"] is not None]
     return min(judged, key=lambda entry: entry["valid"])["step"] if judged else state["step"]
 

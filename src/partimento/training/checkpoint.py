@@ -28,10 +28,22 @@ def save(path: Path, model: nn.Module, average: Mapping[str, Tensor], optimisers
         for index, entry in optimiser.state_dict()["state"].items():
             for name, value in entry.items():
                 tensors[f"optimiser.{key}/{index}.{name}"] = torch.as_tensor(value)
+    _write(path, {name: value.detach().cpu().contiguous() for name, value in tensors.items()}, state)
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], state: dict) -> None:
     beside = path.with_suffix(".partial")
-    copies = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    save_file(copies, beside, metadata={"state": json.dumps(state)})
+    save_file(dict(tensors), beside, metadata={"state": json.dumps(state)})
     beside.replace(path)
+
+
+def restate(path: Path, state: dict, average: Mapping[str, Tensor] | None = None) -> None:
+    """Give the checkpoint `path` another state; with `average`, other weights, and none but those."""
+    if average is None:
+        tensors = load_file(path)
+    else:
+        tensors = {f"{kind}.{name}": value.clone() for kind in ("model", "average") for name, value in average.items()}
+    _write(path, tensors, state)
 
 
 def peek(path: Path) -> dict[str, Any]:
@@ -50,7 +62,7 @@ def load(path: Path, model: nn.Module, average: dict[str, Tensor], optimisers: O
         tensors = load_file(path)
         model.load_state_dict({name[6:]: value for name, value in tensors.items() if name.startswith("model.")})
         for name in average:
-            average[name].copy_(tensors[f"average.{name}"])
+            average[name] = tensors[f"average.{name}"].to(average[name].device)
         for key, optimiser in optimisers.items():
             _load_moments(optimiser, key, tensors)
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:

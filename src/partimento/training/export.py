@@ -28,7 +28,12 @@ OPSET = 17
 
 
 def graphs(model: Composer, int8: bool = True) -> dict[str, bytes]:
-    """ONNX graphs of one step of the backbone and of every head; matrix products in int8 if asked for."""
+    """ONNX graphs of one step of the backbone and of every head; matrix products in int8 if asked for.
+
+    Of a family that counts, what a model file holds in their place.
+    """
+    if members := getattr(model, "members", None):
+        return members()
     found = {name: _traced(graph) for name, graph in copy.deepcopy(model).eval().graphs().items()}
     return {f"{name}.onnx": _quantised(graph) if int8 else graph for name, graph in found.items()}
 
@@ -75,7 +80,9 @@ def export_run(
     state = checkpoint.load(run.best, run.model, run.average, run.optimisers)
     run.model.load_state_dict(run.average)
     model = run.model.cpu().eval()
-    members = graphs(model) | {WEIGHTS: packed(model)}
+    members = graphs(model)
+    if not hasattr(model, "members"):
+        members[WEIGHTS] = packed(model)
     size = sum(map(len, members.values()))
     info = {
         "format": model_file.FORMAT, "version": model_file.VERSION,

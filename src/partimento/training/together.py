@@ -44,13 +44,30 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
     try:
         distributed.all_reduce(flat)
     except RuntimeError as error:
-        raise Gone(
-            f"another process of the training is gone ({str(error).splitlines()[0]}); start it again: it goes on from "
-            "the last checkpoint"
-        ) from error
+        raise _gone(error) from error
     flat /= size
     for gradient, mean in zip(gradients, flat.split([one.numel() for one in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
+
+
+def share(number: int) -> int:
+    """The first process's number, in every process; raises `Gone`."""
+    _, size = rank_and_size()
+    if size == 1:
+        return number
+    told = torch.tensor(number)
+    try:
+        distributed.broadcast(told, 0)
+    except RuntimeError as error:
+        raise _gone(error) from error
+    return int(told)
+
+
+def _gone(error: RuntimeError) -> Gone:
+    return Gone(
+        f"another process of the training is gone ({str(error).splitlines()[0]}); start it again: it goes on from "
+        "the last checkpoint"
+    )
 
 
 class Followers:

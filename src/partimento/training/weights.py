@@ -37,9 +37,12 @@ def load_composer(path: Path) -> Composer:
     """The model in a file as a torch module, to go on training from; raises `ModelError` where it does not fit."""
     info, members = model_file.read(path, also=(WEIGHTS,))
     try:
-        tensors = safetensors_load(members[WEIGHTS])
         fields = get_encoding(**info["encoding"]).fields
         model = get_family(info["family"])(fields, **info["options"])
+        if hasattr(model, "restore"):  # one that counts
+            model.restore(info["state"], members)
+            return model
+        tensors = safetensors_load(members[WEIGHTS])
         plain = {
             name: value.float() * tensors[f"{name}{SCALE}"] if f"{name}{SCALE}" in tensors else value.float()
             for name, value in tensors.items()

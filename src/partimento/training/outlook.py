@@ -1,0 +1,30 @@
+"""What can be expected of so much music, said before training begins."""
+
+from __future__ import annotations
+
+from ..corpus import Cache
+
+EXPECTATIONS = (  # fewer notes than this to learn from -> what to expect
+    (2_000, "Too little to learn a style from: it will know these pieces by heart, and little else."),
+    (20_000, "Expect turns of phrase of the style, and much that is known by heart."),
+    (100_000, "Expect the style's manner, with some memory of single pieces."),
+    (1_000_000, "Enough for a style of its own."),
+    (10**12, "Enough for several styles in one model."),
+)
+ENOUGH_ALONE = 100_000  # notes from which a model need not go on from another
+FEW_PIECES = 10  # fewer say little of how pieces are built
+
+
+def outlook(cache: Cache, goes_on: bool = False) -> list[str]:
+    """Sentences on what a model can learn from a cache's training music; `goes_on`: from a trained model."""
+    train = cache.of("train")
+    notes = sum(piece.notes for piece in train)
+    said = next(text for limit, text in EXPECTATIONS if notes < limit)
+    music = f"{len(train):,} piece{'s' * (len(train) != 1)} and {notes:,} notes to learn from. {said}"
+    found = [music]
+    if notes < ENOUGH_ALONE and not goes_on:
+        found[0] += " Going on from a trained model helps: --from MODEL."
+    if len(train) < FEW_PIECES:
+        few = "One piece says" if len(train) == 1 else f"{len(train)} pieces say"
+        found.append(f"{few} little of how pieces are built: expect phrases rather than forms.")
+    return found
