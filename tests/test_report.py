@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import sys
 from html.parser import HTMLParser
 
@@ -116,7 +117,10 @@ def test_a_run_leaves_a_report_a_log_curves_and_as_many_weights_as_it_was_told(t
     assert page.links == [] and "url(" not in words and "a <run> & more" in words
     health, said = seen[-1].health, seen[-1].said
     assert health["verdict"] in words and said[0] in words and "Accuracy of each field" in words
-    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    if importlib.util.find_spec("matplotlib"):
+        assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    else:
+        assert not (folder / "curves.png").exists() and any("partimento[curves]" in line for line in seen[-1].said)
     rows = read(folder)
     assert [int(row["step"]) for row in rows if row["valid"]] == list(range(4, 41, 4))
     assert all(0 <= float(row[name]) <= 1 for row in rows if row["valid"] for name in row if name.startswith("accu"))

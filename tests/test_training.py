@@ -48,7 +48,11 @@ def state_of(checkpoint) -> dict:
 
 
 def step_of(checkpoint) -> int:
-    return state_of(checkpoint)["step"] if checkpoint.exists() else 0
+    """The step of a checkpoint that a running process may put another in the place of at any moment."""
+    try:
+        return state_of(checkpoint)["step"] if checkpoint.exists() else 0
+    except RuntimeError:  # its size was taken before, its header read after the change
+        return 0
 
 
 def run_through(cache, plan, folder) -> list:

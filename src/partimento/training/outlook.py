@@ -6,8 +6,8 @@ from ..corpus import Cache
 
 EXPECTATIONS = (  # fewer notes than this to learn from -> what to expect
     (2_000, "Too little to learn a style from: it will know these pieces by heart, and little else."),
-    (20_000, "Expect turns of phrase of the style, and much that is known by heart."),
-    (100_000, "Expect the style's manner, with some memory of single pieces."),
+    (20_000, "Expect the style's turns of phrase; trained for long, it knows much of this by heart."),
+    (100_000, "Expect the style's manner."),
     (1_000_000, "Enough for a style of its own."),
     (10**12, "Enough for several styles in one model."),
 )
