@@ -6,7 +6,8 @@
 FOLDER is one of the packs. Nats are those of the model card, on whole test pieces. Pieces are composed without any
 rule: what the counts would do by themselves is measured. A run is copied where the intervals between its pitches and
 the times between its onsets stand in a row in one part of the training music, in any key. Real pieces are the test
-pieces, of which the first bars are taken.
+pieces, of which the first bars are taken. `--plain` counts as the textbook has it instead: in contexts of all that is
+given, all that was chosen and all fields of the last steps, in this order, with method C's escapes.
 """
 
 from __future__ import annotations
@@ -25,16 +26,22 @@ from partimento import api, composing, model_file
 from partimento.asking import Request, plan_for
 from partimento.corpus import Cache
 from partimento.encodings import get_encoding
+from partimento.encodings.voices import VOICES
 from partimento.evaluation import listen
 from partimento.evaluation.hearing import mixed
-from partimento.profile import decoded
+from partimento.models._contexts import counted, moves_of, pool
+from partimento.profile import decoded, style_profiles
 from partimento.score import Score
 from partimento.theory import pitched
 from partimento.timing import Clock
 from partimento.training.copying import Known
+from partimento.training.counting import music_of
 from partimento.training.export import export_run
-from partimento.training.loop import TrainingPlan, train
+from partimento.training.judging import nats_per_step
+from partimento.training.listening import playable
+from partimento.training.loop import Run, TrainingPlan, train
 from partimento.transform import cut
+from partimento.viewpoints import Layout
 
 LONGEST = 64  # notes of a run that is looked for
 EXACT = 100  # below, figures are shown with three digits
@@ -57,7 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     encoding = get_encoding(**cache.spec)
     known = Copies(decoded(cache, encoding, cache.of("train")))
     real = [beginning(score, options.bars) for score in decoded(cache, encoding, cache.of("test"))]
-    rows = [of_order(order, cache, known, options) for order in options.orders]
+    of = of_order_plainly if options.plain else of_order
+    rows = [of(order, cache, known, options) for order in options.orders]
     rows.append({"order": "real"} | described(real, known))
     for names in (FIRST, ("order", *MEASURES)):
         print("\n".join(["", *table(names, [[shown(row.get(name)) for name in names] for row in rows])]))
@@ -75,6 +83,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--encoding", default="notes")
     parser.add_argument("--melody-only", action="store_true")
     parser.add_argument("--orders", type=int, nargs="+", default=list(range(7)))
+    parser.add_argument("--plain", action="store_true")
     parser.add_argument("--pieces", type=int, default=20)
     parser.add_argument("--bars", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
@@ -102,6 +111,30 @@ def of_order(order: int, cache: Cache, known: Copies, options: argparse.Namespac
         "counts": info["state"]["entries"], "MB": path.stat().st_size / 1e6,
         "seconds": info["card"]["training"]["seconds"], "steps/s": pace,
     } | described(scores, known)  # fmt: skip
+
+
+def of_order_plainly(order: int, cache: Cache, known: Copies, options: argparse.Namespace) -> dict[str, Any]:
+    """Figures of one order counted as the textbook has it."""
+    run = Run(cache, TrainingPlan(family="markov", options={"order": order}), options.work / "plain")
+    music, encoding = music_of(run), run.encoding
+    moves, still = moves_of(encoding)
+    layout = Layout(encoding.fields, moves, still)
+    told = {}
+    for entry in encoding.composed:
+        rows = [one for one in pool(encoding.fields, layout, entry.name, order, "told") if one.kind == "row"]
+        escapes = [1.0] * (1 + len(rows))
+        told[entry.name] = [{"reference": "tonic", "elements": rows, "escapes": escapes, "weight": 1.0}]
+    found = np.concatenate(list(counted(music, encoding, layout, told, "told")))
+    keys, numbers = np.unique(found, return_counts=True)
+    spec = {"kind": "counts", "order": order, "columns": encoding.width, "entries": len(keys), "moves": moves}
+    run.model.heads.take(spec | {"still": still, "told": told, "untold": {}}, keys, numbers)
+    nats = nats_per_step(run, run.model, cache.of("test"), run.optional)
+    styles = style_profiles(cache, encoding)
+    model = playable(run.model, cache.spec)
+    model.info["styles"] = styles
+    scores, _ = composed(model, next(iter(styles)), options)
+    unit = len(VOICES) if encoding.name == "voices" else 1
+    return {"order": order, "nats": sum(nats.values()) / unit, "counts": len(keys)} | described(scores, known)
 
 
 def composed(model: model_file.Model, style: str, options: argparse.Namespace) -> tuple[list[Score], int]:
@@ -136,13 +169,13 @@ class Copies:
 
     def __init__(self, scores: Sequence[Score]):
         self.known = Known(scores)
-        self.moves = [moves for score in scores for moves in moves_of(score)]
+        self.moves = [moves for score in scores for moves in steps_of(score)]
         self.runs: dict[int, np.ndarray] = {}  # by their number of moves, one less than of their notes
 
     def longest(self, score: Score) -> int:
         """Notes of the longest run of a score that stands in the training music; at most `LONGEST`."""
         found = 1
-        for moves in moves_of(score):
+        for moves in steps_of(score):
             while found < LONGEST and len(moves) >= found and np.isin(runs(moves, found), self._of(found)).any():
                 found += 1
         return found
@@ -154,7 +187,7 @@ class Copies:
         return self.runs[length]
 
 
-def moves_of(score: Score) -> list[np.ndarray]:
+def steps_of(score: Score) -> list[np.ndarray]:
     """From note to note of each part, interval and time between onsets as one number."""
     found = []
     for track in np.unique(score.notes["track"]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 MINUTE = 60.0
 
@@ -16,7 +16,7 @@ class Live:
         self.moves = self.console.is_terminal
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[note]}"))
         self.bars = Progress(*columns, console=self.console, disable=not self.moves)
-        self.tasks: dict[str, int] = {}
+        self.tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Live:
         self.bars.start()
@@ -44,9 +44,12 @@ class Live:
             self.say(line)
 
     def _move(self, name: str, done: int, total: int, note: str) -> None:
+        """Move the bar `name`; a new one takes the place of those before it."""
         if name not in self.tasks:
+            for done_before in self.tasks.values():
+                self.bars.update(done_before, visible=False)
             self.tasks[name] = self.bars.add_task(name, total=total, note="")
-        self.bars.update(self.tasks[name], completed=done, total=total, note=note)  # type: ignore[arg-type]
+        self.bars.update(self.tasks[name], completed=done, total=total, note=note)
 
 
 def figures(at) -> str:

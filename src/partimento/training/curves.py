@@ -21,6 +21,8 @@ NAME = "curves.png"
 WIDTH, HEIGHT = 760, 300  # pixels of a plot
 LEFT, RIGHT, TOP, BOTTOM = 56, 150, 14, 34  # margins; the right one holds the names
 COLOURS = ("#2f6fb0", "#b5483a", "#3f8f5f", "#8a5fb0", "#b8862b", "#4a9aa8", "#a04f7d", "#6f7480")
+AS_LEARNT, LEARNT, HELD_OUT = "as it is learnt", "music learnt", "music held out"
+OWN = {AS_LEARNT: COLOURS[0], LEARNT: COLOURS[1], HELD_OUT: COLOURS[2]}  # the same in every plot
 TICKS = 5
 HEADROOM = 1.4  # of the highest evaluation: the loss of the first steps, or one gone crazy, is cut off there
 DOTS = 60  # points up to which each is marked
@@ -60,17 +62,22 @@ def plots_of(run: Run) -> list[Plot]:
     each = {n: [(entry["step"], entry.get("accuracies", {}).get(n)) for entry in history] for n in fields}
     found = [
         Plot("Loss", "nats a step of music", (
-            Line("as it is learnt", [(step, min(loss, top)) for step, loss in _finite(log)]),
-            line("music learnt", "learnt"), line("music held out", "valid"),
+            Line(AS_LEARNT, [(step, min(loss, top)) for step, loss in _finite(log)]),
+            line(LEARNT, "learnt"), line(HELD_OUT, "valid"),
         ), chosen),
         Plot("Accuracy", "share of all choices", (
-            line("music learnt", "learnt_accuracy"), line("music held out", "accuracy"),
+            line(LEARNT, "learnt_accuracy"), line(HELD_OUT, "accuracy"),
         ), chosen),
         Plot("Accuracy of each field on music held out", "share of its choices",
              tuple(Line(name, _finite(points)) for name, points in each.items()), chosen),
     ]  # fmt: skip
     shown = [Plot(plot.title, plot.unit, [one for one in plot.lines if one.points], plot.chosen) for plot in found]
     return [plot for plot in shown if plot.lines]
+
+
+def colour(line: Line, number: int) -> str:
+    """The colour of a curve, the `number`-th of its plot."""
+    return OWN.get(line.name, COLOURS[number % len(COLOURS)])
 
 
 def _finite(points) -> list[tuple[float, float]]:
@@ -105,7 +112,7 @@ def svg(plot: Plot) -> str:
 
     parts = [_grid(x, y, last, low, high, plot)]
     for number, line in enumerate(plot.lines):
-        parts.append(_curve(line, COLOURS[number % len(COLOURS)], x, y))
+        parts.append(_curve(line, colour(line, number), x, y))
     parts += _names(plot.lines, y)
     head = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(plot.title)}">'
     return f"{head}<title>{escape(plot.title)}</title>{''.join(parts)}</svg>"
@@ -143,7 +150,7 @@ def _names(lines: Sequence[Line], y) -> list[str]:
     for n in order:
         at = max(y(lines[n].points[-1][1]) + 4, above + 14)
         above = at
-        place = f'x="{WIDTH - RIGHT + 8}" y="{at:.1f}" style="fill: {COLOURS[n % len(COLOURS)]}"'
+        place = f'x="{WIDTH - RIGHT + 8}" y="{at:.1f}" style="fill: {colour(lines[n], n)}"'
         found.append(f"<text {place}>{escape(lines[n].name)}</text>")
     return found
 
@@ -159,18 +166,18 @@ def draw(run: Run) -> list[str]:
     if not plots:
         return []
     figure = Figure(figsize=(8, 3.2 * len(plots)))
-    figure.subplots_adjust(left=0.09, right=0.97, bottom=0.16 / len(plots), top=1 - 0.1 / len(plots), hspace=0.4)
+    figure.subplots_adjust(left=0.09, right=0.8, bottom=0.16 / len(plots), top=1 - 0.1 / len(plots), hspace=0.4)
     FigureCanvasAgg(figure)
     for plot, axes in zip(plots, figure.subplots(len(plots), squeeze=False)[:, 0], strict=True):
         for n, line in enumerate(plot.lines):
             steps, values = zip(*line.points, strict=True)
             marker = "." if len(line.points) <= DOTS else None
-            axes.plot(steps, values, marker=marker, color=COLOURS[n % len(COLOURS)], label=line.name)
+            axes.plot(steps, values, marker=marker, color=colour(line, n), label=line.name)
         if plot.chosen is not None:
             axes.axvline(plot.chosen, color="#6f7480", linestyle=":", label="kept")
         axes.set(title=plot.title, xlabel="step", ylabel=plot.unit)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8, loc="upper right")  # "best" is slow, and says so
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
     beside = Path(run.folder / f"{NAME}.partial")
     figure.savefig(beside, format="png", dpi=110)
     beside.replace(run.folder / NAME)
