@@ -67,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     of = of_order_plainly if options.plain else of_order
     rows = [of(order, cache, known, options) for order in options.orders]
     rows.append({"order": "real"} | described(real, known))
+    rows.append({"order": "real, whole"} | described(decoded(cache, encoding, cache.of("test")), known))
     for names in (FIRST, ("order", *MEASURES)):
         print("\n".join(["", *table(names, [[shown(row.get(name)) for name in names] for row in rows])]))
     if options.json:

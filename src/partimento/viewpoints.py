@@ -16,7 +16,7 @@ from .encodings.base import Field, columns_of
 
 WINDOW = 16  # rows of music that a context reaches back at most
 REACH = 64  # semitones by which music is moved at most to be compared
-CLIPPED = {"bars_left": 4, "left": 8}  # classes of fields that count down, beyond which none are told apart
+CLIPPED = {"bars_left": 2, "left": 4}  # fields that count down: from this class on, it is not the end
 PARTS = ("program", "part")  # fields that say which part a note belongs to
 KINDS = ("row", "own", "since", "unit", "near", "chord", "many", "degree", "height")
 NEAR, CHORD = (-2, -1, 1, 2), (-12, -7, -5, -4, -3, 3, 4, 5, 7, 12)  # semitones

@@ -16,6 +16,7 @@ from ._live import Live
 
 STOPPED = 130  # the exit code of a program that Ctrl-C has ended
 MINUTES = 10.0
+SHOWN = 10  # remarks on the music
 
 
 @click.command("train")
@@ -79,7 +80,9 @@ def command(
     try:
         with Live() as live:
             music = api.prepare(request, live.read)
-            for line in (*music.messages, *api.outlook(request, music)):
+            more = len(music.messages) - SHOWN
+            rest = [f"... and {more} more, which report.html in {request.work_folder} lists"] * (more > 0)
+            for line in (*music.messages[:SHOWN], *rest, *api.outlook(request, music)):
                 live.say(line)
             for at in api.train(request, music=music):
                 live.train(at)

@@ -11,7 +11,7 @@ import numpy as np
 from ..counts import KIND, SIDES, Table, begun, blended, extended, key_of, number_of, viewpoints_of
 from ..encodings.base import Encoding, Field
 from ..errors import MusicError
-from ..viewpoints import REFERENCES, Element, Layout, Seen, classes_of
+from ..viewpoints import CLIPPED, REFERENCES, Element, Layout, Seen, classes_of
 
 ESCAPES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # that are tried; 1 is method C
 LEARNT, JUDGED = 60_000, 15_000  # choices of a field that contexts are counted on, and judged by, while they are chosen
@@ -192,8 +192,13 @@ class Growing:
     def grow(self, candidates: Sequence[Element]) -> None:
         """Add the best of `candidates` again and again, until none is worth it.
 
-        One that was worth little beside fewer elements is not tried again beside more of them.
+        Whether the end has come is what a context begins with: it tells most of few notes, though little of all. One
+        that was worth little beside fewer elements is not tried again beside more of them.
         """
+        ends = [one for one in candidates if one.field in CLIPPED and not one.back]
+        for element in ends:
+            self._add(element)
+        candidates = [one for one in candidates if one not in ends]
         worth = dict.fromkeys(candidates, float("inf"))
         while worth and self.nats > GAIN and len(self.elements) < DEPTH:
             best, most = None, GAIN
@@ -205,9 +210,12 @@ class Growing:
                     best, most = element, worth[element]
             if best is None:
                 return
-            self._take(*self._hashes(best))
-            self.elements.append(best)
+            self._add(best)
             del worth[best]
+
+    def _add(self, element: Element) -> None:
+        self._take(*self._hashes(element))
+        self.elements.append(element)
 
     def _hashes(self, element: Element) -> tuple[np.ndarray, np.ndarray]:
         return self.learnt.extended(element), self.judged.extended(element)

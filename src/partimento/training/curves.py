@@ -166,7 +166,7 @@ def draw(run: Run) -> list[str]:
     if not plots:
         return []
     figure = Figure(figsize=(8, 3.2 * len(plots)))
-    figure.subplots_adjust(left=0.09, right=0.8, bottom=0.16 / len(plots), top=1 - 0.1 / len(plots), hspace=0.4)
+    figure.subplots_adjust(left=0.1, right=0.8, bottom=0.16 / len(plots), top=1 - 0.1 / len(plots), hspace=0.4)
     FigureCanvasAgg(figure)
     for plot, axes in zip(plots, figure.subplots(len(plots), squeeze=False)[:, 0], strict=True):
         for n, line in enumerate(plot.lines):
