@@ -328,7 +328,7 @@ def test_train_hands_on_what_is_chosen(tmp_path, monkeypatch, capsys):
         asked.append(choice)
         raise BadOption("enough")
 
-    monkeypatch.setattr(api, "scan", scanned)
+    monkeypatch.setattr(api._training, "scan", scanned)
     words = ["train", "m", "-o", str(tmp_path / "m.partimento")]
     which = ["--only-instrument", "guitar", "--only-key", "Am", "--only-composer", "Sor"]
     how = ["--to-key", "C", "--fold-octaves", "E2:E5", "--octaves", "--all-keys"]

@@ -167,7 +167,7 @@ def test_the_points_of_a_piece_are_those_of_its_bars():
 def desk(tmp_path, monkeypatch):
     """A folder with two hymns, and a model that plays them as they are."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(api, "_loaded", lambda path: Exact())
+    monkeypatch.setattr(api._latent, "loaded_model", lambda path: Exact())
     formats.save(ONE, tmp_path / "one.mid")
     formats.save(OTHER, tmp_path / "other.mid")
     return tmp_path
@@ -194,7 +194,7 @@ def test_without_a_model_or_with_one_that_cannot_the_verb_says_what_is_needed(co
     code, said, complaint = command("morph", "one.mid", "other.mid")
     assert code == 2 and not said and complaint.count("\n") == 1
     assert "a morph needs a model of the family autoencoder or vae, and none is shipped; train one" in complaint
-    monkeypatch.setattr(api, "_loaded", lambda path: Exact("transformer", can_encode=False))
+    monkeypatch.setattr(api._latent, "loaded_model", lambda path: Exact("transformer", can_encode=False))
     code, _, complaint = command("morph", "one.mid", "other.mid", "--model", "m")
     assert code == 2 and complaint.count("\n") == 1 and "this one is of the family 'transformer'" in complaint
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from partimento import api, composing, model_file, rules
+from partimento import api, composing, model_file, rules, styles
 from partimento.composing import Request
 from partimento.encodings import Plan, get_encoding
 from partimento.errors import BadOption
@@ -420,7 +420,7 @@ def test_pitches_become_surer_and_holding_stays_as_likely():
 
 
 def test_shipped_chorales_end_on_the_tonic_of_the_key_asked_for():
-    if "chorale" not in api.styles.shipped():
+    if "chorale" not in styles.shipped():
         pytest.skip("no chorale model is shipped here")
     for seed in range(3):
         score = api.compose("chorale", bars=4, key="D minor", seed=seed, candidates=1)
