@@ -32,6 +32,7 @@ class Field:
     after: str = ""  # a given field that is known once this composed field of its step is chosen
     droppable: float = 0.0  # share of windows in which training leaves it out: class 0 then means "not said"
     pitch_at: int = -1  # the class of MIDI pitch 0, where classes from there on are pitches; what is below is none
+    holds: str = ""  # the given field that says what sounds as the step begins: class 0 lets it go on
 
     @property
     def width(self) -> int:

@@ -43,7 +43,10 @@ class Encoding(Base):
             Field("place", "categorical", 1 + PLACES, given=True, droppable=given_fields.SELDOM),
             Field("bars_left", "categorical", 2 + given_fields.BARS_LEFT, given=True, droppable=given_fields.SELDOM),
             *(Field(f"sounding_{voice}", "categorical", 129, given=True, pitch_at=1) for voice in VOICES),
-            *(Field(voice, "categorical", FIRST_PITCH + 128, pitch_at=FIRST_PITCH) for voice in VOICES),
+            *(
+                Field(voice, "categorical", FIRST_PITCH + 128, pitch_at=FIRST_PITCH, holds=f"sounding_{voice}")
+                for voice in VOICES
+            ),
         )
 
     def heard(self, score: Score) -> Score:

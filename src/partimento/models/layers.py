@@ -189,8 +189,11 @@ class Intervals(nn.Module):
 
     def forward(self, mixed: Tensor, chosen: Tensor) -> Tensor:
         """What the head sees (..., width) and known columns (..., columns) -> scores (..., classes); 0 for no pitch."""
-        known = chosen[..., self.columns] - self.zeros  # (..., sources)
-        weights = self.weigh(F.gelu(mixed, approximate="tanh")).unflatten(-1, (len(self.columns), self.rank))
+        return self.scores(F.gelu(mixed, approximate="tanh"), chosen[..., self.columns] - self.zeros)
+
+    def scores(self, seen: Tensor, known: Tensor) -> Tensor:
+        """What the head sees (..., width) and pitches of the sources (..., sources), below 0 for none -> scores."""
+        weights = self.weigh(seen).unflatten(-1, (len(self.columns), self.rank))
         curves = torch.einsum("...sr,sri->...si", weights, self.curves)  # over the intervals
         interval = (self.pitch - known[..., None] + PITCHES - 1).clamp(0, 2 * PITCHES - 2)
         scores = curves.gather(-1, interval) * (known >= 0)[..., None]

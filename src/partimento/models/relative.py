@@ -1,0 +1,150 @@
+"""Family `relative`: a GRU that hears lines by their intervals, and scores pitches by those to what has sounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..encodings.base import Field
+from .base import Batch, Composer
+from .ear import Between, Ear, Profile
+from .layers import Heads, Intervals, StepEmbedding, finish
+from .recurrent import CELL_WEIGHTS, gru_step
+
+CURVES = 8  # of a profile, for each rate of fading
+
+
+class Family(Composer):
+    """`layers` GRU layers of `width` over what an `Ear` tells beside the step itself.
+
+    A small corpus teaches it more than it teaches the other families, as what holds in one key holds in all. It needs
+    an encoding that says what each line sounds, as `voices` does; with others it is the family `recurrent`.
+    """
+
+    def __init__(
+        self, fields: Sequence[Field], *, width: int = 256, layers: int = 2, dropout: float = 0.4,
+        head_width: int = 160, intervals: int = 16,
+    ):  # fmt: skip
+        ear = Ear(fields, width)
+        heads = RelativeHeads(fields, width, head_width, dropout, intervals, ear.size)
+        super().__init__(fields, width + ear.size, StepEmbedding(fields, width), heads)
+        self.ear, self.layers, self.memory_width = ear, layers, width
+        self.memory = nn.GRU(width, width, num_layers=layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        self.dropout = nn.Dropout(dropout)
+
+    def hidden(self, batch: Batch) -> Tensor:
+        embedded = self.embedding(batch["last"], batch["steps"])
+        heard: list[Tensor] = []
+        if self.ear.lines:
+            pitches, heard = self.ear.through(batch["steps"])
+            embedded = embedded + self.ear(pitches, heard)
+        hidden, _ = self.memory(self.dropout(embedded))
+        return torch.cat([self.dropout(hidden), *heard[2:]], dim=-1)
+
+    def begin(self, size: int) -> list[Tensor]:
+        """Hidden states (size, width) of each layer, then what is in the ear."""
+        return [torch.zeros(size, self.memory_width) for _ in range(self.layers)] + self.ear.begin(size)
+
+    def advance(self, last: Tensor, given: Tensor, time: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        x, fresh = self.embedding(last, given), list(state[: self.layers])
+        heard = state[self.layers :]
+        if heard:
+            pitches = self.ear.pitches(given)
+            heard = self.ear.listen(pitches, heard)
+            x = x + self.ear(pitches, heard)
+        for layer in range(self.layers):
+            weights = [getattr(self.memory, f"{name}_l{layer}") for name in CELL_WEIGHTS]
+            x = fresh[layer] = gru_step(x, state[layer], *weights)
+        return torch.cat([x, *heard[2:]], dim=-1), [*fresh, *heard]
+
+    def head(self, name: str) -> nn.Module:
+        return RelativeHead(self.heads, name)
+
+
+class RelativeHeads(Heads):
+    """Heads to which what a line has just done is told by intervals, where its field says what sounded before."""
+
+    def __init__(
+        self, fields: Sequence[Field], width: int, head_width: int, dropout: float, intervals: int, shares: int
+    ):
+        super().__init__(fields, width, head_width, dropout)
+        self.shares = shares
+        self.held = {entry.name: entry.holds for entry in fields if entry.holds and entry.pitch_at >= 0}
+        self.zeros = {entry.name: entry.pitch_at for entry in fields}
+        self.between, self.profiles = nn.ModuleDict(), nn.ModuleDict()
+        known = [entry for entry in fields if entry.name in self.held.values()]
+        for name in self.held if shares else ():
+            for other in (other for other in self.before[name] if other in self.held):
+                self.between[f"{name}_{other}"] = Between(head_width)
+                del self.chain[f"{name}_{other}"]
+            self.profiles[name] = Profile(self.composed[name], head_width, CURVES)
+            lines = [*known, *(self.composed[other] for other in self.before[name] if other in self.held)]
+            if intervals:
+                self.intervals[name] = Sounding(self.composed[name], lines, self.columns, head_width, intervals)
+
+    def _logits(self, name: str, hidden: Tensor, chosen: Tensor, heard: Tensor | None) -> Tensor:
+        own, shares = hidden[..., : hidden.shape[-1] - self.shares], hidden[..., hidden.shape[-1] - self.shares :]
+        mixed = self.enter[name](own)
+        if heard is not None:
+            mixed = mixed + self.view[name](heard)
+        now: list[Tensor] = []
+        for other in self.before[name]:
+            if f"{name}_{other}" in self.between:
+                told, sounds = self._told(name, other, chosen)
+                mixed, now = mixed + told, [*now, sounds]
+            else:
+                mixed = mixed + self._linked(f"{name}_{other}", other, chosen)
+        if name not in self.profiles:
+            return finish(mixed, self.inner[name], self.leave[name], self.dropout)
+        seen = F.gelu(mixed, approximate="tanh")
+        seen = seen + F.gelu(self.inner[name](self.dropout(seen)), approximate="tanh")
+        logits = self.leave[name](seen) + self.profiles[name](seen, shares)
+        if name in self.intervals:
+            lines = [self._before(line, chosen) for line in self.held]
+            logits = logits + self.intervals[name](seen, torch.stack([*lines, *now], dim=-1))
+        return logits
+
+    def _heard(self, name: str, chosen: Tensor) -> Tensor | None:
+        """As `Heads` has it, by single look-ups, which a graph holds too."""
+        found = [self.told[other](chosen[..., self.columns[other]]) for other in self.informed[name]]
+        return torch.stack(found).sum(0) if found else None
+
+    def _linked(self, link: str, other: str, chosen: Tensor) -> Tensor:
+        module = self.chain[link]
+        if not isinstance(module, nn.Embedding):
+            return module(chosen)
+        return module(chosen[..., self.columns[other]].clamp(min=0))
+
+    def _before(self, name: str, chosen: Tensor) -> Tensor:
+        """What line `name` sounds as the step begins, (...); below 0 for silence."""
+        line = self.held[name]
+        return chosen[..., self.columns[line]] - self.zeros[line]
+
+    def _told(self, name: str, other: str, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """What line `other` does in this step as the choice of `name` is told of it, and what it sounds from now on."""
+        picked, before = chosen[..., self.columns[other]], self._before(other, chosen)
+        is_held = picked == 0
+        now = torch.where(is_held, before, picked - self.zeros[other])
+        return self.between[f"{name}_{other}"](now, before, self._before(name, chosen), is_held), now
+
+
+class Sounding(Intervals):
+    """`Intervals` to pitches that are handed in, from what the head sees at last."""
+
+    def forward(self, mixed: Tensor, chosen: Tensor) -> Tensor:
+        """What the head sees (..., width), pitches of the sources (..., sources) -> scores (..., classes)."""
+        return self.scores(mixed, chosen)
+
+
+class RelativeHead(nn.Module):
+    """One head as a module of what it reads."""
+
+    def __init__(self, heads: RelativeHeads, name: str):
+        super().__init__()
+        self.heads, self.name = heads, name
+
+    def forward(self, hidden: Tensor, chosen: Tensor) -> Tensor:
+        return self.heads.logits(self.name, hidden, chosen)
