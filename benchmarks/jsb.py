@@ -1,6 +1,6 @@
 """Likelihood of the Bach chorales on the official split, learnt from its train split alone.
 
-    python benchmarks/jsb.py --preset cpu --minutes 40
+    python benchmarks/jsb.py --preset cpu --steps 900
     python benchmarks/jsb.py --preset gpu --minutes 25 --device cuda
 
 A cell is one voice at one sixteenth; the figure is nats per cell, jointly over the four voices, as the literature
@@ -61,9 +61,9 @@ class Preset:
 
 PRESETS = {
     "cpu": Preset(
-        "transformer",
-        {"width": 192, "layers": 5, "heads": 6, "dropout": 0.2, "head_width": 128},
-        {"batch": 8, "window": 384, "rate": 3e-3, "device": "cpu", "precision": "bf16"},
+        "relative",
+        {"width": 256, "dropout": 0.6, "head_width": 160, "intervals": 16, "missed": 0.2},
+        {"batch": 12, "window": 384, "rate": 2e-3, "weight_decay": 0.3, "device": "cpu", "precision": "bf16"},
     ),
     "gpu": Preset(
         "transformer",
@@ -251,10 +251,10 @@ def plan_of(options: argparse.Namespace) -> TrainingPlan:
     """The preset with what is asked for otherwise."""
     preset = PRESETS[options.preset]
     family = options.family or preset.family
-    own = {name: getattr(options, name) for name in ("width", "layers", "heads", "dropout", "head_width", "intervals")}
+    own = {name: getattr(options, name) for name in ("width", "layers", "heads", "dropout", "head_width", "intervals", "missed")}
     known = preset.options if family == preset.family else {}
     chosen = known | {name: value for name, value in own.items() if value is not None}
-    asked = {name: getattr(options, name) for name in ("batch", "window", "rate", "device", "precision", "threads")}
+    asked = {name: getattr(options, name) for name in ("batch", "window", "rate", "device", "precision", "threads", "weight_decay")}
     plan = preset.plan | {name: value for name, value in asked.items() if value is not None}
     return TrainingPlan(family=family, options=chosen, seed=options.seed, **plan)
 
@@ -355,7 +355,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--family", help="a model family; the preset's options hold for its own alone")
     for name in ("width", "layers", "heads", "head-width", "intervals", "batch", "window", "threads"):
         parser.add_argument(f"--{name}", type=int, help="instead of the preset's")
-    for name in ("dropout", "rate"):
+    for name in ("dropout", "missed", "rate", "weight-decay"):
         parser.add_argument(f"--{name}", type=float, help="instead of the preset's")
     parser.add_argument("--device", help="cpu or cuda, instead of the preset's")
     parser.add_argument("--precision", choices=("f32", "bf16"), help="instead of the preset's")

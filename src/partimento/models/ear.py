@@ -25,15 +25,17 @@ class Ear(nn.Module):
     The lines are the pitches that sound as a step begins (given fields that a composed one `holds`). For each line it
     remembers for how many steps its pitch has been there and its last `RECENT` pitches; of all lines together, how
     much of each pitch class has been heard, fading at four rates (as a key is felt: Toiviainen and Krumhansl 2003).
-    `forward` makes of it a vector in which pitches enter by their intervals alone.
+    `forward` makes of it a vector in which pitches enter by their intervals alone. While it learns, each single thing
+    is missed at a share `missed` of the steps.
     """
 
     columns: Tensor
     zeros: Tensor
     fades: Tensor
 
-    def __init__(self, fields: Sequence[Field], width: int):
+    def __init__(self, fields: Sequence[Field], width: int, missed: float = 0.0):
         super().__init__()
+        self.missed = missed
         at, held = columns_of(fields), {entry.holds for entry in fields if not entry.given}
         lines = [entry for entry in fields if entry.name in held and entry.pitch_at >= 0]
         self.lines, self.size = len(lines), len(FADES) * CLASSES * bool(lines)  # numbers that `shares` gives
@@ -90,15 +92,23 @@ class Ear(nn.Module):
         age, recent, shares = heard
         found = torch.zeros((), device=pitches.device)
         for line, table in enumerate(self.ages):
-            found = found + table(age[..., line].long())
+            found = found + self._noticed(table(age[..., line].long()))
         for number, table in enumerate(self.moves):
             line, back = divmod(number, RECENT - 1)
-            found = found + table(_interval(recent[..., line, back], recent[..., line, back + 1], WIDEST))
+            interval = _interval(recent[..., line, back], recent[..., line, back + 1], WIDEST)
+            found = found + self._noticed(table(interval))
         for (first, second), table in zip(self.pairs, self.between, strict=True):
-            found = found + table(_interval(pitches[..., first], pitches[..., second], FARTHEST))
+            found = found + self._noticed(table(_interval(pitches[..., first], pitches[..., second], FARTHEST)))
         if self.key is not None:  # as heard from the line that is chosen second, in four voices the bass
-            found = found + self.key(_turned(shares, pitches[..., min(1, self.lines - 1)]) * LOUD)
+            found = found + self._noticed(self.key(_turned(shares, pitches[..., min(1, self.lines - 1)]) * LOUD))
         return found
+
+    def _noticed(self, told: Tensor) -> Tensor:
+        """What is told (..., width), but for the steps at which it is missed."""
+        if not (self.training and self.missed):
+            return told
+        kept = torch.rand(told.shape[:-1], device=told.device) >= self.missed
+        return told * kept[..., None]
 
 
 def _interval(pitch: Tensor, other: Tensor, most: int) -> Tensor:

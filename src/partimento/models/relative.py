@@ -26,9 +26,9 @@ class Family(Composer):
 
     def __init__(
         self, fields: Sequence[Field], *, width: int = 256, layers: int = 2, dropout: float = 0.4,
-        head_width: int = 160, intervals: int = 16,
+        head_width: int = 160, intervals: int = 16, missed: float = 0.0,
     ):  # fmt: skip
-        ear = Ear(fields, width)
+        ear = Ear(fields, width, missed)
         heads = RelativeHeads(fields, width, head_width, dropout, intervals, ear.size)
         super().__init__(fields, width + ear.size, StepEmbedding(fields, width), heads)
         self.ear, self.layers, self.memory_width = ear, layers, width
