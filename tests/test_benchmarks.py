@@ -116,7 +116,7 @@ def chorales(tmp_path):
 
 
 def test_a_run_on_the_chorales_goes_on_where_it_was_killed(chorales, tmp_path, monkeypatch, one_thread):
-    size = ("--width", "16", "--layers", "1", "--heads", "2", "--head-width", "16", "--precision", "f32")
+    size = ("--width", "16", "--layers", "1", "--head-width", "16", "--precision", "f32")
 
     def run(name: str) -> dict:
         folder = tmp_path / name
