@@ -251,10 +251,16 @@ def plan_of(options: argparse.Namespace) -> TrainingPlan:
     """The preset with what is asked for otherwise."""
     preset = PRESETS[options.preset]
     family = options.family or preset.family
-    own = {name: getattr(options, name) for name in ("width", "layers", "heads", "dropout", "head_width", "intervals", "missed")}
+    own = {
+        name: getattr(options, name)
+        for name in ("width", "layers", "heads", "dropout", "head_width", "intervals", "missed")
+    }
     known = preset.options if family == preset.family else {}
     chosen = known | {name: value for name, value in own.items() if value is not None}
-    asked = {name: getattr(options, name) for name in ("batch", "window", "rate", "device", "precision", "threads", "weight_decay")}
+    asked = {
+        name: getattr(options, name)
+        for name in ("batch", "window", "rate", "device", "precision", "threads", "weight_decay")
+    }
     plan = preset.plan | {name: value for name, value in asked.items() if value is not None}
     return TrainingPlan(family=family, options=chosen, seed=options.seed, **plan)
 

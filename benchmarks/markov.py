@@ -30,11 +30,11 @@ from partimento.encodings.voices import VOICES
 from partimento.evaluation import listen
 from partimento.evaluation.hearing import mixed
 from partimento.models._contexts import counted, moves_of, pool
+from partimento.originality import build, copied
 from partimento.profile import decoded, style_profiles
 from partimento.score import Score
 from partimento.theory import pitched
 from partimento.timing import Clock
-from partimento.training.copying import Known
 from partimento.training.counting import music_of
 from partimento.training.export import export_run
 from partimento.training.judging import nats_per_step
@@ -155,8 +155,8 @@ def described(scores: Sequence[Score], known: Copies) -> dict[str, Any]:
     longest = [known.longest(score) for score in scores]
     heard = [listen(score, span=16) for score in scores]
     found = {name: np.mean([one[name] for one in heard if name in one]) for name in MEASURES}
-    copied = known.known.copied(scores)
-    return {"longest": float(np.median(longest)), "at most": max(longest), "copied": copied, **found}
+    share = copied(known.known, scores)
+    return {"longest": float(np.median(longest)), "at most": max(longest), "copied": share, **found}
 
 
 def beginning(score: Score, bars: int) -> Score:
@@ -169,7 +169,7 @@ class Copies:
     """The training music as a set of runs of every length."""
 
     def __init__(self, scores: Sequence[Score]):
-        self.known = Known(scores)
+        self.known = build(("", "", score) for score in scores)
         self.moves = [moves for score in scores for moves in steps_of(score)]
         self.runs: dict[int, np.ndarray] = {}  # by their number of moves, one less than of their notes
 

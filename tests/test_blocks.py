@@ -18,6 +18,7 @@ from partimento.encodings.base import Field
 from partimento.errors import BadOption, ModelError
 from partimento.models import get_family
 from partimento.models.blocks import Rolls
+from partimento.models.gan import _energy
 from partimento.sampling import Sampling, sample
 from partimento.score import Track
 from partimento.training import export
@@ -229,7 +230,7 @@ def test_a_vae_is_judged_by_the_same_noise_every_time_and_learns_by_other():
         ("vae", {"loss": "binary"}, "loss 'binary' is that of flat rolls; leave it out, or give step_width=0"),
         ("autoencoder", {"loss": "mse"}, "no loss 'mse'; there are natural, binary"),
         ("autoencoder", {"activation": "sine", "hidden": (4,)}, "no activation 'sine'; there are relu, tanh, leaky"),
-        ("gan", {"outputs": "hard"}, "no outputs 'hard'; there are soft, drawn, scalar"),
+        ("gan", {"outputs": "hard"}, "no outputs 'hard'; there are soft, drawn, binary, scalar"),
         ("gan", {"critic": "conv"}, "no critic 'conv'"),
         ("gan", {"objective": "hinge"}, "no objective 'hinge'"),
     ],
@@ -305,7 +306,26 @@ def test_the_distance_of_a_gan_is_lowest_where_it_paints_as_the_music_is():
     assert found["alike"] < found["too much"] - 0.05
 
 
-@pytest.mark.parametrize("outputs", ["soft", "drawn"])
+def test_plain_figures_of_blocks_are_matched_where_they_are_those_of_the_music():
+    """Blocks that hold one pitch beside others that hold it as often, all the time, or now and then."""
+    model = toy("gan", **CRITIC, matched=1.0, is_told=False)
+    rows = toy_rows(8, 4)
+    rows[..., 1] = 2
+    counts = torch.ones(32, 4, dtype=torch.bool)
+
+    def figures(rows: np.ndarray) -> torch.Tensor:
+        return model._figures(Rolls(TOY)(torch.from_numpy(rows)).view(32, 4, -1), counts)
+
+    always, seldom, other = rows.copy(), rows.copy(), toy_rows(8, 4, seed=5)
+    always[..., 2:], seldom[..., 2:], other[..., 1] = 1, np.arange(4)[None].repeat(8, 0).repeat(4, 1)[..., None] == 0, 2
+    apart = {name: _energy(figures(rows), figures(one)).item() for name, one in
+             (("other", other), ("always", always), ("seldom", seldom))}  # fmt: skip
+    assert abs(apart["other"]) < 0.3 < 1 < min(apart["always"], apart["seldom"])
+    terms = model.generator_loss(batch_of(rows))
+    assert set(terms) == {"generator", "matched"} and terms["matched"] > 0
+
+
+@pytest.mark.parametrize("outputs", ["soft", "drawn", "binary"])
 def test_a_gan_comes_nearer_to_the_music_that_it_learns(outputs):
     rows = toy_rows(16, 2)
     rows[..., 1] = 2 + (rows[..., 0] > 2)  # two steps of class 2, two of class 3

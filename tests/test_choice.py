@@ -17,10 +17,11 @@ from partimento.cli._live import time_left
 from partimento.encodings import get_encoding
 from partimento.encodings._gaps import END
 from partimento.encodings.base import Plan
+from partimento.originality import build, copied
 from partimento.score import Score, Track
 from partimento.training import listening
 from partimento.training.choice import Choice, best_of, competitors, reason
-from partimento.training.copying import RUN, Known, repetition, unlikeness
+from partimento.training.copying import RUN, repetition, unlikeness
 from partimento.training.health import health_of
 from partimento.training.heldout import with_held_out
 from partimento.training.kept import worth_keeping
@@ -32,36 +33,40 @@ from tunes import tune
 pytest_plugins = ["tiny"]
 pytestmark = pytest.mark.usefixtures("one_thread")
 
-SCALE = "C4 quarter, D4 quarter, E4 eighth, F4 eighth, G4 quarter, A4 quarter, G4 eighth, F4 eighth, E4 quarter"
-LINE = f"{SCALE}, D4 quarter, C4 quarter, E4 half"  # twelve notes
+LINE = (
+    "C4 quarter, E4 quarter, D4 eighth, G4 eighth, F4 quarter, A4 half, B4 eighth, G4 eighth, C5 quarter, "
+    "A4 quarter, D4 half, E4 half"
+)  # twelve notes
 
 
 # --- copied, and repeated
 
 
+def share(learnt: list[Score], scores: list[Score]) -> float | None:
+    return copied(build(("", "", score) for score in learnt), scores, RUN)
+
+
 def test_twelve_notes_are_copied_in_any_key_and_eleven_are_not():
-    known = Known([score_of(LINE)])
-    assert known.copied([transpose(score_of(LINE), 5)]) == 1
-    assert known.copied([score_of(", ".join(LINE.split(", ")[:11]))]) == 0
-    assert known.copied([]) is None
+    assert share([score_of(LINE)], [transpose(score_of(LINE), 5)]) == 1
+    assert share([score_of(LINE)], [score_of(", ".join(LINE.split(", ")[:11]))]) == 0
+    assert share([score_of(LINE)], []) is None
 
 
 def test_another_rhythm_or_one_other_note_is_no_copy():
-    known = Known([score_of(LINE)])
-    assert known.copied([score_of(LINE.replace("eighth", "quarter"))]) == 0
-    assert known.copied([score_of(LINE.replace("A4", "Bb4"))]) == 0
+    assert share([score_of(LINE)], [score_of(LINE.replace("eighth", "quarter"))]) == 0
+    assert share([score_of(LINE)], [score_of(LINE.replace("F4", "Bb4"))]) == 0
 
 
 def test_the_share_is_that_of_the_notes_and_a_copy_in_another_part_is_found():
-    known = Known([score_of("C3 whole, G3 whole", LINE)])
-    mixed = score_of(f"C5 quarter, E5 quarter, C5 quarter, {LINE}, F4 whole")
-    assert known.copied([mixed]) == RUN / 16
-    assert known.copied([score_of(LINE), score_of("E4 quarter, " * 11 + "E4 quarter")]) == 0.5
+    known = [score_of("C3 whole, G3 whole", LINE)]
+    mixed = score_of(f"C5 whole, E5 quarter, C5 quarter, {LINE}, F4 whole")
+    assert share(known, [mixed]) == RUN / 16
+    assert share(known, [score_of(LINE), score_of("E4 quarter, " * 11 + "E4 quarter")]) == 0.5
 
 
 def test_drums_are_left_out():
     beat = score_of(LINE, tracks=(Track(program=128),))
-    assert Known([beat]).copied([score_of(LINE)]) == 0 and repetition(beat) == {}
+    assert share([beat], [score_of(LINE)]) == 0 and repetition(beat) == {}
 
 
 def test_repetition_of_one_note_of_a_scale_and_of_chords():

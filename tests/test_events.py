@@ -134,6 +134,12 @@ def test_tracks_are_woven_by_quantised_time():
     assert words_of(score) == ["C5", "C3", "D5", "D3"]  # 470 and 490 are one beat, and the upper staff comes first
 
 
+@pytest.mark.parametrize("version", [5, 10])
+def test_grace_notes_are_events_and_so_is_each_voice_of_a_part(version):
+    assert words_of(grace_notes(), music21=version) == ["C4", "D4", "E4", "F4", "7.11", "C5"]
+    assert words_of(voices_in_one_part(), music21=version) == ["C3", "C5", "4.7", "2.5"]
+
+
 # --- music21's own
 
 
@@ -172,6 +178,19 @@ def two_hands():
     )  # fmt: skip
 
 
+def grace_notes():
+    """One short note, and two, before the beats that they lead to, on a clock of 480 ticks."""
+    short = [(440, 40, 62, 80, 0), (1400, 40, 67, 80, 0), (1400, 40, 71, 80, 0)]
+    beats = [(480 * beat, 480, pitch, 80, 0) for beat, pitch in enumerate((60, 64, 65, 72))]
+    return replace(score_of("C4 half"), notes=note_array([*short, *beats]), ticks_per_beat=480, metres=FOUR)
+
+
+def voices_in_one_part():
+    """A held upper voice over a moving lower one and a chord, all in one track."""
+    rows = [(0, 96, 72), (0, 24, 48), (24, 24, 52), (24, 24, 55), (48, 48, 50), (48, 48, 65)]
+    return replace(score_of("C4 half", metres=FOUR), notes=note_array([(*row, 80, 0) for row in rows]))
+
+
 SHAPES = {
     "a tune": lambda: tune(3),
     "names of all pitch classes": lambda: score_of(
@@ -189,6 +208,8 @@ SHAPES = {
         notes=note_array([(0, 96, 48, 80, 0), (0, 24, 64, 80, 0), (0, 24, 67, 80, 0), (24, 24, 65, 80, 0)]),
     ),
     "played loosely": loosely_played,
+    "grace notes": grace_notes,
+    "voices in one part": voices_in_one_part,
 }
 
 

@@ -91,6 +91,15 @@ def test_a_morph_is_no_longer_than_the_shorter_piece_and_leaves_the_upbeat_out()
     assert found.bars == 2 and sounds(found.stages[0])[0][0] == 0
 
 
+def test_music_that_begins_a_tick_beside_its_bar_lines_is_on_them():
+    """As some notation programs write it: all onsets one tick of 480 late."""
+    fine = ONE.notes.copy()
+    fine["onset"], fine["duration"] = fine["onset"] * 20 + 1, fine["duration"] * 20 - 1
+    late = replace(ONE, notes=fine, ticks_per_beat=480)
+    found = morph(Exact(), late, OTHER, stages=2, bars=2, style="hymns")
+    assert found.kept == (1.0, 1.0) and sounds(found.stages[0]) == sounds(ONE)
+
+
 def test_bars_of_three_quarters_are_a_block_each_and_come_back():
     waltz = hymn(CADENCE, metre=(3, 4), bars=4)
     model = Exact()

@@ -222,6 +222,14 @@ def test_a_melody_keeps_its_place_in_the_bar_where_others_begin_before_it():
     assert encoding.decode(steps).upbeat == 48 and encoding.heard(encoding.heard(score)) == encoding.heard(score)
 
 
+@pytest.mark.parametrize(("metre", "quarters"), [((4, 1), 1), ((15, 4), 2), ((9, 2), 2), ((13, 4), 4)])
+def test_an_upbeat_of_a_bar_longer_than_its_places_are_told_apart_keeps_its_length(metre, quarters):
+    length = {1: "quarter", 2: "half", 4: "whole"}[quarters]
+    score = score_of(f"G4 {length}, " + ", ".join(["C5 whole"] * 5), metres=(Metre(0, *metre),), upbeat=BEAT * quarters)
+    encoding = get_encoding("notes")
+    assert encoding.decode(encoding.encode(score)).upbeat == BEAT * quarters
+
+
 @pytest.mark.parametrize("name", encoding_names())
 def test_what_is_heard_of_what_is_heard_is_the_same(name):
     encoding = get_encoding(name)

@@ -397,7 +397,7 @@ def test_the_loss_goes_down(tiny, tmp_path):
 def test_minutes_are_kept_to_roughly_and_leave_a_model(tiny, tmp_path):
     output = tmp_path / "m.partimento"
     seen = list(api.train(tiny.request(output, steps=0, minutes=0.05)))
-    assert seen[-1].seconds > 0.4 * 3
+    assert seen[-1].seconds > 0.1 * 3  # the rest is kept for choosing and writing
     assert seen[-1].seconds < 2.5 * 3 or seen[-1].steps == FEWEST_STEPS  # on a busy machine
     assert seen[-1].step == seen[-1].steps >= FEWEST_STEPS
     assert model_file.load(output).info["card"]["training"]["steps"] == seen[-1].steps

@@ -48,3 +48,12 @@ def duet(number: int) -> Score:
     low = [(n * bar // 2, bar // 2, 36 + TONICS[number % len(TONICS)], 72, 1) for n in range(2 * BARS)]
     notes = np.concatenate([high.notes, note_array(low)])
     return replace(high, notes=notes, tracks=(Track("Flute", 73), Track("Cello", 42)))
+
+
+def hymn(number: int) -> Score:
+    """The tune of that number sung by four voices, in fifths and octaves beside each other."""
+    high, below = tune(number), (0, 7, 12, 24)
+    parts = [high.notes.copy() for _ in below]
+    for voice, (part, semitones) in enumerate(zip(parts, below, strict=True)):
+        part["track"], part["pitch"] = voice, part["pitch"] - semitones
+    return replace(high, notes=np.concatenate(parts), tracks=(Track("", 52),) * len(below))

@@ -32,6 +32,7 @@ CONTROLS = {  # as they are asked for -> as models know them, and their range
 CHOICES = 8  # outlines that are drawn where the mood is to choose among them
 COMMON = 0.4  # of the share of a style's commonest instruments: rarer ones play only when they are asked for
 MODE_STRENGTH = 0.8  # nats by which a step of happiness makes major likelier
+FEWEST_COPIED, MOST_COPIED = 8, 1000  # notes: with fewer there is hardly any music left to compose
 FEWEST_BARS_OF_FORM = 12  # shorter pieces need no plan of what returns
 
 Curve = float | tuple[tuple[float, float], ...]  # a number, or points (bar from 1, value); bar -1 is the last
@@ -62,6 +63,7 @@ class Request:
     seed: int = 0
     sampling: Sampling = field(default_factory=Sampling)
     candidates: int = 4
+    max_copy: int | None = None  # notes in a row that may stand in the training music; 0: any, None: as is usual
 
 
 def parse_curve(text: str) -> Curve:
@@ -113,6 +115,7 @@ def _limits(request: Request):
         ("guidance", request.guidance, 0, 10),
         ("candidates", request.candidates, 1, 256),
         ("seed", request.seed, 0, 2**63 - 1),
+        ("max_copy", request.max_copy or None, FEWEST_COPIED, MOST_COPIED),
     )
     for name, (_, low, high) in CONTROLS.items():
         curve = getattr(request, name)

@@ -40,10 +40,12 @@ def card_text(path: Path, info: Mapping[str, Any]) -> str:
         "",
         *(f"going on from {_sitting(earlier)}" for earlier in card.get("earlier", ())),
         "",
+        *_base(card.get("base")),
         *_data(data),
         "",
         *_nats(card["nats"]),
         "",
+        *_drawn(info.get("sampling", {})),
         *_health(card.get("health", {})),
         *_controls(path, info["styles"]),
         *_listening(path, info["styles"]),
@@ -52,9 +54,26 @@ def card_text(path: Path, info: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def _base(base: Mapping[str, Any] | None) -> Iterator[str]:
+    """The model that this one goes on from, and whose music is in its weights too."""
+    if not base:
+        return
+    like = "; ".join(f"`{style}` began as its `{other}`" for style, other in base["like"].items() if style != other)
+    licences = ", ".join(f"{name} ({n})" for name, n in base["licences"].items())
+    yield f"**Begun from** {base['name']} (styles {', '.join(base['styles'])}){f'; {like}' if like else ''}. What was "
+    yield f"measured of that model is not true of this one. Its music is in these weights too, under: {licences}."
+    if base["credits"]:
+        yield ""
+        yield f"Credits of {base['name']}: " + "; ".join(line for line, *_ in base["credits"]) + "."
+    yield ""
+    yield from _base(base.get("base"))
+
+
 def _sitting(training: Mapping[str, Any]) -> str:
     """One sitting of training as a sentence."""
     remark = f"; {training['remark']}" if training.get("remark") else ""
+    if "blend" in training:
+        remark = f"; the weights are {training['blend']:.0%} of the way from where they began to those{remark}"
     return (
         f"by `{training['command'] or 'the Python API'}`: batches of {training['batch']} windows of "
         f"{training['window']} steps; kept are the averaged weights of step {training['step']:,} of "
@@ -95,6 +114,14 @@ def _nats(nats: Mapping[str, Any]) -> Iterator[str]:
             yield f"- {name}: {value}"
 
 
+def _drawn(sampling: Mapping[str, Any]) -> Iterator[str]:
+    """How it is drawn from where nothing is said; a model that says nothing itself is drawn from as all are."""
+    if sampling:
+        said = ", ".join(f"{name} {value:g}" for name, value in sampling.items() if isinstance(value, int | float))
+        yield f"**Drawn** with {said} unless something else is asked for."
+        yield ""
+
+
 def _health(health: Mapping[str, Any]) -> Iterator[str]:
     """The verdict of training on the model; models that were trained before there was one have none."""
     if health:
@@ -107,7 +134,8 @@ def _health(health: Mapping[str, Any]) -> Iterator[str]:
 
 def _measured(source: Path, path: Path, names: Iterable[str]) -> tuple[dict[str, Any], str]:
     """What was measured of some of the styles, and a sentence on how."""
-    known = json.loads(source.read_text("utf-8")).get(path.name, {}) if source.exists() else {}
+    is_ours = source.exists() and path.resolve().parent == source.resolve().parent  # and not only of the same name
+    known = json.loads(source.read_text("utf-8")).get(path.name, {}) if is_ours else {}
     found = {name: known[name] for name in names if name in known}
     commands = dict.fromkeys(f"`{one['command']}`, {one['machine']}, {one['date']}" for one in found.values())
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12] if found else ""

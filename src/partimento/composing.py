@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from .encodings.base import Encoding, Plan
 from .errors import BadOption, MusicError
 from .evaluation.listening import listen, typicality
 from .model_file import Model
+from .originality import no_copy
 from .profile import SPAN
 from .rules import (
     CloseOnTonic,
@@ -53,6 +54,7 @@ from .voice_leading import (
 GUIDANCE = 2.0  # where controls are asked for and nothing is said
 CONTROL_WORTH = 2.0  # of a whole scale's mistake in a control, beside a typicality of 0 to 1
 PARALLEL_WORTH = 4.0  # of parallels at every change of chord, beside the same
+JOIN_WORTH = 2.0  # of a nat a note that what follows costs, beside the same
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class Candidate:
     Are its notes in the key asked for, does it close on the tonic, how typical is it (0-1); `obtained` are the
     controls as measured on its notes, in the units in which they are asked for; `errors` their mean distance, bar by
     bar, from what was asked, as a share of the scale (0-1). `parallels` are fifths and octaves at a change of chord,
-    beyond what three of four real pieces of the style have; 0 where its parts are no single voices.
+    beyond what three of four real pieces of the style have; 0 where its parts are no single voices. `join` says how
+    well composed bars lead into music that stands behind them: what its first bar costs the model that goes on from
+    them, in nats a note, the fewer the better; None where no music does, or there is nothing to choose from.
     """
 
     score: Score
@@ -73,13 +77,26 @@ class Candidate:
     obtained: dict[str, float] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
     parallels: float = 0.0
+    join: float | None = None
+    number: int = 0  # which of those composed side by side, in the order of their seeds
 
     @property
     def worth(self) -> float:
         """What candidates are ranked by."""
         missed = sum(self.errors.values()) / max(1, len(self.errors))
-        faults = CONTROL_WORTH * missed + PARALLEL_WORTH * self.parallels
+        faults = CONTROL_WORTH * missed + PARALLEL_WORTH * self.parallels + JOIN_WORTH * (self.join or 0.0)
         return self.in_key + self.closes + self.typicality - faults
+
+
+class Ear(Protocol):
+    """Hears pieces while they are composed, and may raise `Stopped` to end it."""
+
+    def begin(self, plan: Plan, music: Callable[[int], Score], inside: Sequence[int] = (), span=None) -> None:
+        """`music` gives a piece as far as it is composed; into music that stands, `inside` are the tracks and `span`
+        the ticks that it is composed in."""
+
+    def step(self, n: int) -> None:
+        """One more step of piece `n` is composed."""
 
 
 def rules_for(
@@ -161,8 +178,8 @@ def readings_for(model: Model, request: Request, plan: Plan) -> Sequence[Reading
     return found
 
 
-def compose(model: Model, request: Request) -> list[Candidate]:
-    """Compose `request.candidates` pieces side by side, the best first (see `Candidate.worth`).
+def compose(model: Model, request: Request, ear: Ear | None = None) -> list[Candidate]:
+    """Compose `request.candidates` pieces side by side, the best first (see `Candidate.worth`); `ear` hears them grow.
 
     Raises `BadOption` for what cannot be asked, `UnknownName` for a style that the model has not learnt.
     """
@@ -172,8 +189,8 @@ def compose(model: Model, request: Request) -> list[Candidate]:
     plan = plan_for(profile, request, np.random.default_rng(seeds[0]))
     check_controls(model, request)
     found = [
-        judged(model, plan, _finished(model, plan, cursor, steps, request), request)
-        for cursor, steps in run(model, plan, request, seeds[1:])
+        replace(judged(model, plan, _finished(model, plan, cursor, steps, request), request), number=n)
+        for n, (cursor, steps) in enumerate(run(model, plan, request, seeds[1:], ear=ear))
     ]
     return sorted(found, key=lambda one: -one.worth)
 
@@ -203,19 +220,27 @@ def sampling_for(encoding: Encoding, plan: Plan, options: Sampling) -> Sampling:
     return replace(options, threshold=threshold_for(float(np.mean(plan.controls["complexity"]))))
 
 
-def run(model: Model, plan: Plan, request: Request, seeds: Sequence, rules: Sequence[Rule] | None = None):
+def run(
+    model: Model, plan: Plan, request: Request, seeds: Sequence, rules: Sequence[Rule] | None = None,
+    ear: Ear | None = None,
+):  # fmt: skip
     """Compose after `plan` once for each of `seeds`; (cursor, rows) of each."""
     profile = model.info["styles"][request.style]
     cursors = [model.encoding.cursor(plan) for _ in seeds]
     rows: list[list[np.ndarray]] = [[] for _ in cursors]
     rngs = [np.random.default_rng(seed) for seed in seeds]
-    rules = rules_for(profile, plan, obey_chords=bool(request.chords)) if rules is None else rules
+    if rules is None:
+        rules = [*no_copy(model, request), *rules_for(profile, plan, obey_chords=bool(request.chords))]
     steering = Steering(plan, cursors, profile.get("scales", {})) if model.encoding.name == "notes" else None
     options, readings = sampling_for(model.encoding, plan, request.sampling), readings_for(model, request, plan)
+    if ear:
+        ear.begin(plan, lambda n: model.encoding.decode(np.array(rows[n]), plan))
     for n, row in sample(model, cursors, options, rngs, rules, readings):
         rows[n].append(row)
         if steering:
             steering.step(n)
+        if ear:
+            ear.step(n)
     return list(zip(cursors, map(np.array, rows), strict=True))
 
 

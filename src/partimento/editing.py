@@ -6,23 +6,24 @@ Bars are counted from 1 where a person says them, an upbeat not counted; inside 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar
 
 import numpy as np
 
 from .asking import Request, check, controls_for
-from .composing import Candidate, check_controls, judged, obeyed, readings_for, rules_for
+from .composing import Candidate, Ear, check_controls, judged, obeyed, readings_for, rules_for
 from .encodings._notes_cursor import PARTS, VELOCITY_STEP
 from .encodings.base import Plan
 from .errors import BadOption, MusicError
 from .evaluation.listening import listen, typicality
 from .expression import has_dynamics
 from .frames import AHEAD, PAST, Region, Sound, Standing, bars_of, sounds_of
+from .joining import FillEveryBar, nats_behind, rules_of_joins
 from .model_file import Model
+from .originality import no_copy
 from .profile import SPAN
-from .rules import FORBIDDEN, Rule
+from .rules import Rule
 from .sampling import sample
 from .score import DEFAULT_TEMPO, DRUM_PROGRAM, TICKS_PER_BEAT, Score, Tempo, Track
 from .steering import Steering
@@ -41,7 +42,7 @@ OPENING, SAME_INSTRUMENTS = 64, 0.2  # bars that tell a style, and what its inst
 CHOIR = 52
 EVERYWHERE = (
     "style", "happiness", "excitement", "complexity", "density", "axes", "mix", "chords", "guidance", "seed",
-    "sampling", "candidates",
+    "sampling", "candidates", "max_copy",
 )  # fmt: skip
 TAKEN = {"continue": ("bars", "seconds", "ending"), "infill": (), "harmonize": ("programs", "ending"), "vary": ()}
 OF_THE_PIECE = ("key", "metre", "tempo")
@@ -71,43 +72,17 @@ class Work:
         return max(region.stop for region, _ in self.regions)
 
 
-@dataclass
-class FillEveryBar(Rule):
-    """The first note of a gap stands in its first bar, not before tick `begin`, and no bar of it is silent.
-
-    Waits that would pass a bar over count for its first beat: were they only forbidden, the next likely thing, one
-    more note of a chord, would be drawn in their place.
-    """
-
-    begin: int
-    ends: Sequence[int]  # of the bars of the gap, ticks
-    fields: ClassVar[tuple[str, ...]] = ("wait",)
-
-    def __call__(self, name, logits, stream, chosen) -> None:
-        cursor = stream.cursor
-        heard_until = max([self.begin, *cursor.sounding.values()]) if cursor.notes else self.begin
-        if not cursor.notes:
-            logits[: max(0, self.begin - cursor.time)] = FORBIDDEN
-        bars = zip([self.begin, *self.ends], self.ends, strict=False)
-        silent = next(((start, end) for start, end in bars if start >= heard_until), None)
-        if silent is None:
-            return
-        beat, closing = silent[0] - cursor.time, len(logits) - 1
-        too_long = logits[silent[1] - cursor.time : closing]
-        if beat < closing and logits[beat] > FORBIDDEN:
-            logits[beat] = np.logaddexp.reduce([logits[beat], *too_long])
-        too_long[:] = FORBIDDEN
-
-
 # --- the verbs
 
 
-def continued(model: Model, score: Score, request: Request, where: str | int = "end") -> list[Candidate]:
+def continued(
+    model: Model, score: Score, request: Request, where: str | int = "end", ear: Ear | None = None
+) -> list[Candidate]:
     """New bars behind the end of `score`, before its start, or behind bar `where`, what followed it gone."""
     _check("continue", model, score, request)
     bars = _count_asked(score, request)
     if where == "start":
-        return _composed(model, request, _before(score, bars))
+        return _composed(model, request, _before(score, bars), ear)
     last = _bar_before(score, where)
     kept = score if where == "end" else cut(score, 0, Clock(score).bars[last].end)
     if not len(kept):
@@ -115,11 +90,16 @@ def continued(model: Model, score: Score, request: Request, where: str | int = "
     grown = tuple(bars_of(kept, last + 1 + bars))
     kept = _at_tempo(kept, grown, last)
     region = Region(last + 1, bars, _composable(kept, _heard_near(kept, grown, last + 1, last + 1)))
-    return _composed(model, request, Work(kept, kept, grown, ((region, not request.ending),), region.first, bars))
+    return _composed(model, request, Work(kept, kept, grown, ((region, not request.ending),), region.first, bars), ear)
 
 
 def infilled(
-    model: Model, score: Score, request: Request, where: tuple[int, int], tracks: Sequence[int] = ()
+    model: Model,
+    score: Score,
+    request: Request,
+    where: tuple[int, int],
+    tracks: Sequence[int] = (),
+    ear: Ear | None = None,
 ) -> list[Candidate]:
     """Bars `where` (first and last) composed anew in `tracks` (from 1; none: all that play thereabouts)."""
     _check("infill", model, score, request)
@@ -135,10 +115,10 @@ def infilled(
     cleared = _cleared(score, every[begin].start, every[stop - 1].end, chosen)
     follows = bool((score.notes["onset"] >= every[stop - 1].end).any())
     regions = _chunks(Region(begin, stop - begin, chosen), goes_on=follows)
-    return _composed(model, request, Work(cleared, score, every, regions, begin, stop - begin))
+    return _composed(model, request, Work(cleared, score, every, regions, begin, stop - begin), ear)
 
 
-def varied(model: Model, score: Score, request: Request, amount: float) -> list[Candidate]:
+def varied(model: Model, score: Score, request: Request, amount: float, ear: Ear | None = None) -> list[Candidate]:
     """A share `amount` (0-1) of the bars composed anew: those of `bars_to_vary`."""
     _check("vary", model, score, request)
     every, regions = tuple(bars_of(score)), []
@@ -147,7 +127,7 @@ def varied(model: Model, score: Score, request: Request, amount: float) -> list[
         sounds = _composable(score, _heard_near(score, every, begin, stop))
         regions.append((Region(begin, stop - begin, sounds), stop < len(every)))
     return _composed(
-        model, request, Work(score, score, every, tuple(regions), int(bool(score.upbeat)), full_bars(score))
+        model, request, Work(score, score, every, tuple(regions), int(bool(score.upbeat)), full_bars(score)), ear
     )
 
 
@@ -173,7 +153,7 @@ def bars_to_vary(score: Score, amount: float, seed: int) -> list[tuple[int, int]
     ]
 
 
-def harmonised(model: Model, score: Score, request: Request) -> list[Candidate]:
+def harmonised(model: Model, score: Score, request: Request, ear: Ear | None = None) -> list[Candidate]:
     """Parts of the style beside a melody, from the bar of its first note to that of its last; the melody stays."""
     _check("harmonize", model, score, request)
     heard = np.unique(score.notes["track"])
@@ -193,7 +173,7 @@ def harmonised(model: Model, score: Score, request: Request) -> list[Candidate]:
     region = Region(first, len(clock.bars) - first, _composable(sung, sounds_of(sung)[1:]), spared)
     regions = _chunks(region, goes_on=not request.ending)
     work = Work(sung, sung, clock.bars, regions, int(bool(score.upbeat)), full_bars(score))
-    found = _composed(model, request, work)
+    found = _composed(model, request, work, ear)
     return [replace(one, score=replace(one.score, tracks=(melody, *one.score.tracks[1:]))) for one in found]
 
 
@@ -368,7 +348,7 @@ def _parts(model: Model, request: Request) -> tuple[int, list[int]]:
 # --- composing
 
 
-def _composed(model: Model, request: Request, work: Work) -> list[Candidate]:
+def _composed(model: Model, request: Request, work: Work, ear: Ear | None = None) -> list[Candidate]:
     """The regions composed once for each candidate, side by side, the best candidate first."""
     scores = [work.score] * request.candidates
     loudness = _loudness(work.source)
@@ -378,15 +358,27 @@ def _composed(model: Model, request: Request, work: Work) -> list[Candidate]:
         standing = [Standing(model.encoding, score, work.bars, region) for score in scores]
         plan = _plan(model, request, work, standing[0], goes_on)
         parts = _by_height(work.source, region.sounds)
-        cursors = _filled(model, request, plan, standing, parts, seed.spawn(request.candidates))
+        together = sum(one.bars for one, _ in work.regions) == work.stop - work.first
+        since = int(standing[0].tick(work.bars[work.first].start)) if together else None
+        uncopied = no_copy(model, request, work.score, since)
+        seeds = seed.spawn(request.candidates)
+        cursors = _filled(model, request, plan, standing, parts, seeds, ear, loudness, before=uncopied)
         scores = [one.merged(cursor.notes, loudness) for one, cursor in zip(standing, cursors, strict=True)]
-    return sorted((_judged(model, request, work, score) for score in scores), key=lambda one: -one.worth)
+    found = [
+        replace(_judged(model, request, work, score), number=n, join=join)
+        for n, (score, join) in enumerate(zip(scores, _joins(model, request, work, scores), strict=True))
+    ]
+    return sorted(found, key=lambda one: -one.worth)
 
 
 def _filled(
-    model: Model, request: Request, plan: Plan, standing: Sequence[Standing], parts: Sequence[Sound], seeds: Sequence
-) -> list:
-    """A region composed into every score; the cursors that hold the notes. `parts` are all, the highest first."""
+    model: Model, request: Request, plan: Plan, standing: Sequence[Standing], parts: Sequence[Sound], seeds: Sequence,
+    ear: Ear | None = None, loudness: Mapping[Sound, int] | None = None, *, before: Sequence[Rule] = (),
+) -> list:  # fmt: skip
+    """A region composed into every score; the cursors that hold the notes. `parts` are all, the highest first.
+
+    Rules `before` come before those of the style.
+    """
     profile = model.info["styles"][request.style]
     scales = profile.get("scales", {})
     past = min(PAST, *(len(one.past[0]) for one in standing))  # all are told equally much
@@ -398,13 +390,42 @@ def _filled(
     pulse = pulse_ticks(*plan.metre, TICKS_PER_BEAT)
     last = _last_beside(standing[0], pulse) if has_single_voices(profile) else 0  # a melody says when it closes
     rules = [
+        *before,
         FillEveryBar(int(standing[0].tick(standing[0].begin)), ends),
         *rules_for(profile, framed[0], parts, last=last),
+        *rules_of_joins(cursors[0], pulse),
     ]
     steering = Steering(plan, cursors, scales)
+    if ear:
+        one, sounds = standing[0], sounds_of(standing[0].score)
+        own = [number for number, sound in enumerate(sounds) if sound in one.region.sounds]
+        ear.begin(plan, lambda n: standing[n].merged(cursors[n].notes, loudness or {}), own, (one.begin, one.end))
     for n, _ in sample(model, cursors, request.sampling, rngs, rules, readings_for(model, request, plan)):
         steering.step(n)
+        if ear:
+            ear.step(n)
     return cursors
+
+
+def _joins(model: Model, request: Request, work: Work, scores: Sequence[Score]) -> Sequence[float | None]:
+    """`Candidate.join` of each score, the mean over the regions behind which music stands.
+
+    None where it does behind none, where there is nothing to choose from, and for models that paint many notes at once.
+    """
+    composed = {bar for region, _ in work.regions for bar in range(region.first, region.stop)}
+    onsets, regions = work.source.notes["onset"], []
+    for region, _ in work.regions:
+        if region.stop < len(work.bars) and region.stop not in composed:
+            bar = work.bars[region.stop]
+            if ((onsets >= bar.start - region.spared) & (onsets < bar.end)).any():
+                regions.append(region)
+    if not regions or len(scores) == 1 or model.stride > 1:
+        return [None] * len(scores)
+    nats = []
+    for region in regions:
+        plan = _plan(model, request, work, Standing(model.encoding, scores[0], work.bars, region), True)
+        nats.append(nats_behind(model, plan, scores, work.bars, region))
+    return np.mean(nats, axis=0).tolist()
 
 
 def _by_height(score: Score, added: Sequence[Sound]) -> list[Sound]:

@@ -152,7 +152,8 @@ class Standing:
         kept[:, self.columns["bars_left"]] = 1 + np.clip(left, 0, given_fields.BARS_LEFT)
         # nothing comes before the first row: it waits from the bar line on
         kept[:1, self.columns["wait"]] = kept[:1, self.columns["place"]] - 1
-        frame = Frame(kept[:0], kept_at[:0], kept, kept_at, self._bars(), self.first, self.region.sounds)
+        nothing, until = (kept[:0], kept_at[:0]), int(self.tick(self.until))
+        frame = Frame(*nothing, kept, kept_at, self._bars(), self.first, self.region.sounds, until)
         plan = replace(plan, frame=frame)
         rows, times = self._told(plan, (kept, kept_at), (given, given_at))
         return replace(plan, frame=replace(frame, rows=rows, times=times))
@@ -192,6 +193,13 @@ class Standing:
                 rows[:, self.columns["chord"]] = 2 + found.chord_at(times)
 
     @property
+    def until(self) -> int:
+        """Up to which tick of the score what is composed may be held: the end of the bar behind, if its parts go on."""
+        behind = self.near[self.first + self.region.bars :]
+        goes_on = (self.is_own & (self.score.notes["onset"] >= self.end)).any()
+        return behind[0].end if behind and goes_on else self.end
+
+    @property
     def ends(self) -> list[int]:
         """Where the bars of the region end, in ticks of the score."""
         inside = self.near[self.first : self.first + self.region.bars]
@@ -221,13 +229,22 @@ class Standing:
         if len(notes):
             onset, duration = (np.array([note[n] for note in notes], dtype=np.int64) for n in (0, 1))
             start = np.clip(self.back(onset), self.begin, self.end - 1)
-            new["onset"], stop = start, np.minimum(self.back(onset + duration), self.end)
+            new["onset"], stop = start, np.minimum(self.back(onset + duration), self.until)
             new["duration"] = np.maximum(1, stop - start)
             new["pitch"] = [note[2] for note in notes]
             new["velocity"] = [loudness.get((note[4], note[5]), note[3]) for note in notes]
             new["track"] = [sounds.index((note[4], note[5])) for note in notes]
-            new = without_overlaps(new)
+            new = without_overlaps(self._ended(new))
         return self.score.with_notes(np.concatenate([old[~goes], new]))
+
+    def _ended(self, new: np.ndarray) -> np.ndarray:
+        """Composed notes (N,), held over the end of the region no longer than until their pitch is struck again."""
+        behind = self.score.notes[self.is_own & (self.score.notes["onset"] >= self.end)]
+        for number in np.flatnonzero(new["onset"] + new["duration"] > self.end):
+            note = new[number]
+            again = behind["onset"][(behind["track"] == note["track"]) & (behind["pitch"] == note["pitch"])]
+            new["duration"][number] = min([int(note["duration"]), *(again - note["onset"]).tolist()])
+        return new
 
 
 def _told_metre(bar: Bar) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 The file is a zip archive, its members stored as they are: `model.json`, a graph `advance.onnx` that takes one step of
 the backbone (or paints a block of steps), a graph `head.FIELD.onnx` for each composed field, `weights.safetensors` to
 go on training from, and for an autoencoder a graph `encode.onnx` that says where music lies in its latent space. A
-model that counts has one member `counts` instead.
+model that counts has one member `counts` instead. A member `originality` is the index of the music it learnt from.
 """
 
 from __future__ import annotations
@@ -11,21 +11,26 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import counts, states
+from . import counts, originality, states
 from .encodings import Encoding, get_encoding
 from .encodings._blocks import LINE, line_column
-from .errors import ModelError, PartimentoError
+from .errors import BadOption, ModelError, PartimentoError
+from .originality import Index
+from .sampling import Sampling
 from .viewpoints import WINDOW
 
 FORMAT, VERSION = "partimento-model", 1
 SUFFIX = ".partimento"
 LARGEST_MEMBER = 2**30  # bytes; nothing beyond is read into memory
 LARGEST_HEADER = 2**24
+ORIGINALITY = "originality"  # member: the index of the training music, see `originality.index`
+EVERYTHING = ("weights.safetensors", ORIGINALITY)  # members that are not needed to compose
 OPTIONAL = ("encode",)  # graphs that a model may have beside those that it composes with
 DESCRIPTION = {"version": int, "encoding": dict, "state": dict}
 
@@ -39,7 +44,8 @@ class Model:
             self.encoding: Encoding = get_encoding(**info["encoding"])
             self._state = states.check(info["state"])
             declared = [[entry.name, entry.size, entry.given] for entry in self.encoding.fields]
-        except (KeyError, TypeError, ValueError) as error:
+            self.sampling = Sampling(**info.get("sampling", {}))  # how it is drawn from where nothing is said
+        except (KeyError, TypeError, ValueError, AttributeError, BadOption) as error:
             raise ModelError(f"the model's description lacks or misnames {error}") from error
         if declared != info.get("fields"):
             raise ModelError("the model was made for other fields than this version's encoding declares; train it anew")
@@ -47,7 +53,7 @@ class Model:
         if missing:
             raise ModelError(f"there is no graph {', '.join(missing)} in it; fetch or train it again")
         self._sessions: dict[str, Any] = {}
-        self._counts = None
+        self._counts, self._packed_index = None, graphs.get(ORIGINALITY)
         if self._is_counted:
             self._counts = counts.read(self.encoding.fields, self._state, graphs[counts.MEMBER])
             return
@@ -62,6 +68,11 @@ class Model:
     def stride(self) -> int:
         """Steps that the model paints at once; 1 where it goes step by step."""
         return self._state.get("stride", 1)
+
+    @cached_property
+    def index(self) -> Index | None:
+        """The index of the training music; None where the file has none. Raises `ModelError` where it is damaged."""
+        return originality.unpacked(self._packed_index) if self._packed_index is not None else None
 
     @property
     def can_encode(self) -> bool:
@@ -133,7 +144,7 @@ def _session(graph: bytes, threads: int):
 def load(path: Path | str, threads: int = 1) -> Model:
     """The model in the file `path`; raises `ModelError` where it is damaged or too new."""
     path = Path(path)
-    info, members = read(path)
+    info, members = read(path, also=(ORIGINALITY,))
     try:
         return Model(info, {name.removesuffix(".onnx"): data for name, data in members.items()}, threads)
     except PartimentoError as error:

@@ -100,6 +100,7 @@ def _space(model: Model) -> states.Latent:
 
 def passages(first: Score, last: Score, bars: int) -> tuple[Passage, Passage]:
     """As many whole bars of both pieces, at most `bars`; raises `BadOption` where their metres differ."""
+    first, last = (resample(score, TICKS_PER_BEAT) for score in (first, last))  # a tick beside a bar line is on it
     inside = [_whole_bars(score)[:bars] for score in (first, last)]
     count = min(map(len, inside))
     if not count:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .asking import LAST_BAR, MOST_BARS, Request, check
+from .asking import LAST_BAR, MOST_BARS, MOST_COPIED, Request, check
 from .encodings._given import CHORDS
 from .errors import BadOption
 from .sampling import Sampling
@@ -34,6 +34,7 @@ class Recipe:
     made: Mapping[str, Any] = field(default_factory=dict)  # where, tracks, amount; as VERBS has them
     source: str = ""  # `fingerprint` of the music that was composed into
     expression: bool = False
+    originality: Mapping[str, Any] = field(default_factory=dict)  # of the piece, as `originality.Judged.score` has it
 
     def as_dict(self) -> dict[str, Any]:
         """As it is written: plain JSON, of the request only what is asked."""
@@ -42,6 +43,7 @@ class Recipe:
         found = {"partimento": VERSION, "verb": self.verb, "model": self.model, **self.made}
         found |= {"input": self.source} if self.source else {}
         found |= {"rank": self.rank, "asked": asked}
+        found |= {"originality": dict(self.originality)} if self.originality else {}
         return found | ({"expression": True} if self.expression else {})
 
 
@@ -61,7 +63,7 @@ def read(recipe: Any) -> Recipe:
     if not isinstance(verb, str) or verb not in VERBS:
         raise _strange(f"its verb is {verb!r:.40}")
     shapes = {**FRAME, **VERBS[verb], **({"input": _is_word} if verb != "compose" else {})}
-    _fit(recipe, shapes, optional=("expression", "transform"))
+    _fit(recipe, shapes, optional=("expression", "transform", "originality"))
     _fit(recipe["asked"], ASKED, optional=tuple(ASKED))
     asked = {name: _as_tuples(value) for name, value in recipe["asked"].items()}
     _fit(asked.get("sampling", {}), SAMPLING, optional=tuple(SAMPLING))
@@ -72,8 +74,9 @@ def read(recipe: Any) -> Recipe:
         raise _strange(f"its rank is {recipe['rank']} of {request.candidates} candidates")
     made = {name: recipe[name] for name in VERBS[verb]}
     return Recipe(
-        verb, recipe["model"], request, recipe["rank"], made, recipe.get("input", ""), recipe.get("expression", False)
-    )
+        verb, recipe["model"], request, recipe["rank"], made, recipe.get("input", ""), recipe.get("expression", False),
+        recipe.get("originality", {}),
+    )  # fmt: skip
 
 
 def _strange(reason: str) -> BadOption:
@@ -164,6 +167,7 @@ FRAME: dict[str, Callable[[Any], bool]] = {
     "partimento": _is_word, "verb": _is_word, "model": _is_word, "rank": lambda value: _is_whole(value, 0),
     "asked": lambda value: isinstance(value, Mapping) and "style" in value, "expression": _is_flag,
     "transform": lambda value: _is_list(value, _is_word),  # what was done to the piece since it was composed
+    "originality": lambda value: _is_table(value, lambda figure: figure is None or _is_number(figure)),
 }  # fmt: skip
 VERBS: dict[str, dict[str, Callable[[Any], bool]]] = {  # verb -> what it takes beside the request
     "compose": {},
@@ -188,5 +192,6 @@ ASKED: dict[str, Callable[[Any], bool]] = {
     "axes": lambda value: _is_table(value, _is_number), "mix": _is_mix,
     "chords": lambda value: _is_list(value, _is_chord), "ending": _is_flag, "form": _is_flag, "guidance": _is_number,
     "seed": lambda value: _is_whole(value, 0, 2**63 - 1), "candidates": _is_whole,
+    "max_copy": lambda value: _is_whole(value, 0, MOST_COPIED),
     "sampling": lambda value: isinstance(value, Mapping),
 }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,21 @@ def asked_of(
         raise ModelError(f"{path}: says of no style what it is like; train it again")
     if style is None:
         style = DEFAULT_STYLE if DEFAULT_STYLE in known else known[0]
+    asked = {**asked, "sampling": drawn_by(loaded, asked.get("sampling"))}
     request = request_of(style, mix=mix if len(mix) > 1 else (), **asked)
     check_styles(loaded, request, path.name)
     return path, loaded, request
+
+
+def drawn_by(model: Model, asked: Sampling | Mapping[str, Any] | None) -> Sampling:
+    """How to draw: all as `asked`, or what it names and the rest as the model file says."""
+    if isinstance(asked, Sampling):
+        return asked
+    known = [entry.name for entry in fields(Sampling)]
+    for name in asked or ():
+        if name not in known:
+            raise BadOption(f"no option {name!r} of sampling; there are {', '.join(known)}")
+    return replace(model.sampling, **(asked or {}))
 
 
 def _is_demanding(mix: Sequence, asked: Mapping[str, Any]) -> bool:
@@ -84,7 +96,6 @@ def loaded_model(path: Path) -> Model:
 
 def digest_of(path: Path) -> str:
     """The first twelve hexadecimal digits of a model file's SHA-256; raises `ModelError` where there is none."""
-    model_file.read_info(path)
     return _digest_at(path, _stamp(path))
 
 
@@ -104,6 +115,7 @@ def _loaded_at(path: Path, stamp: tuple[int, int]) -> Model:
 
 @cache
 def _digest_at(path: Path, stamp: tuple[int, int]) -> str:
+    model_file.read_info(path)  # says what is wrong with a file that is none
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from .. import composing, editing, recipes, styles, timing
 from ..asking import values_of
-from ..composing import Candidate
+from ..composing import Candidate, Ear
 from ..errors import BadOption, ModelError
 from ..expression import perform
 from ..recipes import Recipe, fingerprint
 from ..score import Score
 from ._models import DEFAULT_STYLE, asked_of, check_styles, digest_of, loaded_model
+from ._originality import originals
 
 
 def compose(style: str | None = None, *, model: Path | str | None = None, **asked) -> Score:
@@ -23,18 +24,22 @@ def compose(style: str | None = None, *, model: Path | str | None = None, **aske
     `style` is a shipped style (default "chorale"), one of the model file `model`, or a mix: "chorale:0.7,motet:0.3".
     Also `key` ("D minor"), `metre` ("3/4"), `tempo` (quarter notes a minute), `instruments` (programs), `chords`
     ("Dm G7 | C"); `happiness` and `excitement` (1-10), `complexity` and `density` (0-1), each a number or a curve
-    ("2->9", "1:2,8:9"); `axes` (those of the model), `guidance`, `ending`, `form`, `sampling`, `seed`. The same
-    arguments give the same piece.
+    ("2->9", "1:2,8:9"); `axes` (those of the model), `guidance`, `ending`, `form`, `sampling` (`Sampling`, or a mapping
+    of what is to be other than the model's own), `max_copy` (notes in a row that may stand in the training music; 0:
+    any), `seed`. The same arguments give the same piece.
     """
     return compose_candidates(style, model=model, **asked)[0].score
 
 
-def compose_candidates(style: str | None = None, *, model: Path | str | None = None, **asked) -> list[Candidate]:
-    """All candidates that `compose` chooses from, the best first; the same arguments."""
+def compose_candidates(
+    style: str | None = None, *, model: Path | str | None = None, ear: Ear | None = None, **asked
+) -> list[Candidate]:
+    """All candidates that `compose` chooses from, the best first; the same arguments. `ear` hears them grow."""
     path, loaded, request = asked_of(style, model, asked)
     recipe = Recipe("compose", digest_of(path), request)
-    found = composing.compose(loaded, request)
-    return [replace(one, score=_signed(one.score, recipe, rank)) for rank, one in enumerate(found)]
+    found = composing.compose(loaded, request, ear)
+    recipes_of = originals(loaded, recipe, [one.score for one in found])
+    return [replace(one, score=_signed(one.score, recipes_of[rank], rank)) for rank, one in enumerate(found)]
 
 
 def continue_(
@@ -80,14 +85,17 @@ bars_to_vary, BARS = editing.bars_to_vary, editing.BARS
 
 
 def _edited(score: Score, verb: str, made: dict, style, model, asked: dict) -> list[Candidate]:
-    """What `verb` makes of a score, the candidates with their recipes."""
+    """What `verb` makes of a score, the candidates with their recipes; `asked["ear"]`, if there is one, hears them."""
+    asked = dict(asked)
+    ear = asked.pop("ear", None)
     if style is None and verb != "harmonize":
         path = Path(model) if model else styles.find(DEFAULT_STYLE, obedient=True)
         style = editing.style_like(loaded_model(path), score)
     path, loaded, request = asked_of(style, model, asked, obedient=True)
-    found = EDITS[verb](loaded, score, request, **made)
+    found = EDITS[verb](loaded, score, request, **made, ear=ear)
     recipe = Recipe(verb, digest_of(path), request, made=made, source=fingerprint(score))
-    return [replace(one, score=_signed(one.score, recipe, rank)) for rank, one in enumerate(found)]
+    recipes_of = originals(loaded, recipe, [one.score for one in found], score)
+    return [replace(one, score=_signed(one.score, recipes_of[rank], rank)) for rank, one in enumerate(found)]
 
 
 EDITS: dict[str, Callable[..., list[Candidate]]] = {
@@ -113,7 +121,8 @@ def reproduce(recipe: Mapping[str, Any], score: Score | None = None, model: Path
         )
     else:
         found = EDITS[known.verb](loaded, score, known.request, **known.made)
-    again = _signed(found[known.rank].score, known, known.rank)
+    (signed,) = originals(loaded, known, [found[known.rank].score], score if known.verb != "compose" else None)
+    again = _signed(found[known.rank].score, signed, known.rank)
     return express(again) if known.expression else again
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import inspect
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,24 +13,35 @@ from .. import model_file, presets
 from ..corpus import EVERYTHING, Cache, Choice, build_cache, scan
 from ..encodings import get_encoding
 from ..errors import BadOption, MissingExtra, MusicError
+from . import _beginning as beginning
 
 if TYPE_CHECKING:
     from ..corpus.fetch import Step as Fetched
     from ..training.loop import Progress
 
 TRAINING_NEEDS = ("torch", "onnx", "safetensors")
+MOST_REASONS = 5  # files that an error names where none is left
+FINISHING, FINISHING_A_PIECE = 60.0, 0.1  # seconds for choosing weights and writing the file
+FINISHING_A_STEP = 1e-3  # for judging what is held out, with and without all that is known of it
+MOST_FINISHED = 400  # pieces that take such time
+MOST_AT_THE_END = 0.5  # of what is left of the minutes
+LEAST_MINUTES = 0.001
 
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What `train` is asked for; `settings` reach the training plan or the family by name."""
+    """What `train` is asked for; `settings` reach the training plan, the family or the encoding by name.
+
+    A setting may say where it belongs: "training.rate", "model.layers", "encoding.tracks". Without a `start`, and with
+    nothing that it does not fit, the shipped base is tuned to the music.
+    """
 
     folders: tuple[Path, ...]
     output: Path
     family: str = "transformer"
     encoding: str = "notes"
     encoding_options: dict[str, Any] = field(default_factory=dict)
-    minutes: float = 10.0
+    minutes: float = 10.0  # from the first file that is read to the model file
     steps: int = 0
     styles: Mapping[str, str] = field(default_factory=dict)  # folder's style -> the style it is trained as
     labels: Path | None = None
@@ -45,6 +56,8 @@ class TrainingRequest:
     notes: float = 0.0  # notes to hear
     tensorboard: bool = False
     preset: str = ""  # family, encoding and recipe by name; `settings` and a `choice` go before what it says
+    sampling: Mapping[str, Any] | None = None  # how the model is drawn from where nothing is said
+    from_scratch: bool = False  # begin anew where the shipped base would be tuned
 
     @property
     def work_folder(self) -> Path:
@@ -60,7 +73,7 @@ def fetch(folder: Path, archive: str = "mutopia", **asked) -> Iterator[Fetched]:
 
 def prepare(request: TrainingRequest, progress=None) -> Cache:
     """Scan the request's folders and open, or build, the cache of their steps."""
-    request = with_preset(request)
+    request, _ = begun(request)
     catalogue = scan(
         request.folders, labels=request.labels, choice=request.choice, workers=request.workers, progress=progress
     )
@@ -72,7 +85,16 @@ def prepare(request: TrainingRequest, progress=None) -> Cache:
         catalogue = replace(catalogue, remarks=(*catalogue.remarks, left))
     catalogue = replace(catalogue, entries=tuple(_named(entry, request) for entry in catalogue.entries))
     encoding = _encoding(request, catalogue.styles)
-    return build_cache(catalogue, encoding, request.work_folder / "cache", workers=request.workers, progress=progress)
+    music = build_cache(catalogue, encoding, request.work_folder / "cache", workers=request.workers, progress=progress)
+    if not music.pieces:
+        why = "; ".join(beginning.left_out(request, music)[:MOST_REASONS])
+        raise MusicError(f"there is no piece to train on: the encoding {encoding.name!r} holds none of them: {why}")
+    return music
+
+
+def begun(request: TrainingRequest) -> tuple[TrainingRequest, str]:
+    """The request with its preset and what training begins with written out, and a sentence on that."""
+    return beginning.settled(with_preset(request), request.preset)
 
 
 def with_preset(request: TrainingRequest) -> TrainingRequest:
@@ -87,6 +109,7 @@ def with_preset(request: TrainingRequest) -> TrainingRequest:
         encoding_options={**preset.encoding_options, **request.encoding_options},
         settings={**preset.options, **preset.training, **request.settings},
         choice=replace(request.choice, **preset.music) if request.choice == EVERYTHING else request.choice,
+        sampling=preset.sampling if request.sampling is None else request.sampling,
     )  # fmt: skip
 
 
@@ -100,18 +123,22 @@ def _named(entry, request: TrainingRequest):
 
 def _encoding(request: TrainingRequest, found: Sequence[str]):
     """The encoding asked for, or that of the model to go on from with the styles that it lacks behind its own."""
-    if request.start is None:
-        return get_encoding(request.encoding, styles=found, **request.encoding_options)
-    spec = model_file.read_info(request.start)["encoding"]
-    known = spec["styles"]
-    return get_encoding(**spec | {"styles": [*known, *(style for style in found if style not in known)]})
+    if request.start is not None:
+        return beginning.gone_on_with(request.start, tuple(found), request.encoding_options)
+    return get_encoding(request.encoding, styles=found, **beginning.checked(request.encoding, request.encoding_options))
 
 
 def outlook(request: TrainingRequest, music: Cache) -> list[str]:
-    """What can be expected of so much `music` (see `prepare`), in sentences, before training begins."""
+    """What training begins with, and what can be expected of so much `music` (see `prepare`), in sentences."""
     from ..training.outlook import outlook as found
 
-    return found(music, goes_on=request.start is not None)
+    request, begins = begun(request)
+    return [begins, *found(music, goes_on=request.start is not None)]
+
+
+def left_out(request: TrainingRequest, music: Cache) -> list[str]:
+    """Every file of the request's folders that is not learnt from, with its reason, and what may help; a line each."""
+    return beginning.left_out(request, music)
 
 
 def warnings_of(model: Path | str) -> list[str]:
@@ -128,43 +155,65 @@ def check_can_train() -> None:
             raise MissingExtra(f"training needs {name}: pip install torch, then pip install '.[train]'") from error
 
 
-def train(request: TrainingRequest, progress=None, music: Cache | None = None) -> Iterator[Progress]:
+def train(
+    request: TrainingRequest, progress=None, music: Cache | None = None, spent: float = 0.0
+) -> Iterator[Progress]:
     """Train on the request's folders and leave a model file; yields `Progress` as it goes, the last with its health.
 
-    `music` is what `prepare` gave, if it was asked before. A run that was killed goes on where it stood, to the same
-    weights. Needs torch: `pip install 'partimento[train]'`.
+    `music` is what `prepare` gave, if it was asked before, and `spent` the seconds of the request's minutes that this
+    took. A run that was killed goes on where it stood, to the same weights. Needs torch: `pip install
+    'partimento[train]'`.
     """
     check_can_train()
     from ..training import export
     from ..training.loop import TrainingPlan
     from ..training.loop import train as run_training
 
-    request = with_preset(request)
+    started = time.monotonic() - spent
+    request, _ = begun(request)
     plan = _plan(TrainingPlan, request)
     music = prepare(request, progress) if music is None else music
+    plan = replace(plan, minutes=_left(request.minutes, time.monotonic() - started, music))
     yield from run_training(music, plan, request.work_folder)
     export.export_run(
-        music, plan, request.work_folder, request.output, folders=request.folders, command=request.command
+        music,
+        plan,
+        request.work_folder,
+        request.output,
+        folders=request.folders,
+        command=request.command,
+        sampling=request.sampling,
     )
 
 
-def _plan(kind, request: TrainingRequest):
-    """The training plan: settings named like its fields reach it, those named like the family's options the family."""
-    from ..models import get_family
+def _left(minutes: float, spent: float, music: Cache) -> float:
+    """Minutes for training, so much being `spent` and so much needed at the end for choosing and for the file."""
+    seconds = minutes * 60 - spent
+    at_the_end = FINISHING + FINISHING_A_PIECE * min(MOST_FINISHED, len(music.pieces))
+    at_the_end += FINISHING_A_STEP * sum(piece.length for piece in music.pieces if piece.split != "train")
+    return max(LEAST_MINUTES, (seconds - min(at_the_end, seconds * MOST_AT_THE_END)) / 60)
 
-    family, chosen = request.family, {}
+
+def _plan(kind, request: TrainingRequest):
+    """The training plan: settings named like its fields reach it, those named like the family's options the family.
+
+    A model that is gone on from is trained by the recipe for that, as far as nothing else is said.
+    """
+    from ..models import get_family
+    from ..training.tuning import OPTIONS, RECIPE
+
+    of_family, chosen, recipe = beginning.options_of(request.family), {}, {}
     if request.start is not None:
-        info = model_file.read_info(request.start)
-        family, chosen = info["family"], dict(info["options"])
-    options = inspect.signature(get_family(family).__init__).parameters
-    of_family = {name for name, entry in options.items() if entry.kind is entry.KEYWORD_ONLY}
+        chosen = dict(model_file.read_info(request.start)["options"])
+        if not hasattr(get_family(request.family), "fit"):
+            chosen |= {name: value for name, value in OPTIONS.items() if name in of_family}
+            recipe = dict(RECIPE)
     asked = {name: getattr(request, name) for name in ("minutes", "steps", "epochs", "notes", "tensorboard")}
     of_plan = set(kind.__dataclass_fields__) - {*asked, "family", "options", "start"}
     for name in request.settings:
         if name not in of_family | of_plan:
             known = ", ".join(sorted(of_family | of_plan))
-            raise BadOption(f"no option {name!r} of training or of the family {family!r}; there are {known}")
-    own = {name: value for name, value in request.settings.items() if name in of_plan}
+            raise BadOption(f"no option {name!r} of training or of the family {request.family!r}; there are {known}")
+    own = recipe | {name: value for name, value in request.settings.items() if name in of_plan}
     chosen |= {name: value for name, value in request.settings.items() if name in of_family}
-    start = str(request.start or "")
-    return kind(family=family, options=chosen, start=start, **asked, **own)
+    return kind(family=request.family, options=chosen, start=str(request.start or ""), **asked, **own)

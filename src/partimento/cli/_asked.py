@@ -28,18 +28,29 @@ CONTROLS = (
     click.option("--chords", help="'Dm G7 C', one a bar, or 'Dm G7 | C' with bar lines; obeyed."),
     click.option("--guidance", type=float, help="How strongly controls are heard; 0: as learnt  [default: 2]."),
 )
+
+
+def _usual(value: float | str) -> str:
+    """How a default is shown that a model file may set otherwise."""
+    return f"[default: {value}, or the model's own]"
+
+
 DRAWING = (
     click.option("--seed", type=int, help="The same seed gives the same piece [default: a new one each time]."),
+    click.option("--temperature", type=float, help=f"Boldness: 0 likeliest, 1 as learnt  {_usual(1)}."),
+    click.option("--top-k", type=int, help=f"Choose among the K likeliest only  {_usual('all')}."),
     click.option(
-        "--temperature", type=float, default=1.0, show_default=True, help="Boldness: 0 likeliest, 1 as learnt."
+        "--top-p", type=float, help=f"Choose among the likeliest that make up this share  {_usual(1)}."
     ),
-    click.option("--top-k", type=int, default=0, help="Choose among the K likeliest only."),
-    click.option("--top-p", type=float, default=1.0, help="Choose among the likeliest that make up this share."),
     click.option(
-        "--min-p", type=float, default=api.Sampling.min_p, show_default=True,
-        help="Leave out what is rarer beside the likeliest.",
+        "--min-p", type=float, help=f"Leave out what is rarer beside the likeliest  {_usual(api.Sampling.min_p)}."
     ),
     click.option("--candidates", type=int, default=4, show_default=True, help="Compose several, keep the best."),
+    click.option(
+        "--max-copy", type=int, metavar="N",
+        help="At most N notes in a row that stand in the training music, at any pitch and speed; 0: any number "
+        "[default: as many as real pieces of the style share].",
+    ),
 )  # fmt: skip
 
 
@@ -84,7 +95,7 @@ def asked_of(arguments: dict[str, Any]) -> dict[str, Any]:
     asked = dict(arguments)
     asked["seed"] = secrets.randbelow(SEEDS) if asked["seed"] is None else asked["seed"]
     drawing = {name: asked.pop(name) for name in ("temperature", "top_k", "top_p", "min_p")}
-    asked["sampling"] = api.Sampling(**drawing)
+    asked["sampling"] = {name: value for name, value in drawing.items() if value is not None}
     asked["axes"] = {name: _number(name, text) for name, text in pairs(asked.pop("axes", ())).items()}
     if "instruments" in asked:
         asked["instruments"] = tuple(find_program(name) for name in asked["instruments"])

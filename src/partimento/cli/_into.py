@@ -45,7 +45,20 @@ def run(
     best = found[0].score
     kinds = kinds or {Path(f"{file.stem}-{verb}-{asked['seed']}.mid"): None}
     said = f"{file.name}, {say(score, asked)} as {_asked.style_of(best)}"
-    _asked.write(best, kinds, expression, roll, _asked.describe(best, said, asked["seed"]) + _asked.heard(found, asked))
+    said = _asked.describe(best, said, asked["seed"]) + _asked.heard(found, asked) + chosen(found)
+    _asked.write(best, kinds, expression, roll, said)
+
+
+def chosen(found: Sequence[api.Candidate]) -> str:
+    """How the best of several leads into what stands behind it, beside all of them; nothing where nothing does."""
+    joins = [one.join for one in found if one.join is not None]
+    if not joins:
+        return ""
+    typical = [one.typicality for one in found]
+    return (
+        f"\nbest of {len(found)}: the bar behind costs {joins[0]:.2f} nats a note (all: {min(joins):.2f} to "
+        f"{max(joins):.2f}), typicality {typical[0]:.2f} (all: {min(typical):.2f} to {max(typical):.2f})"
+    )
 
 
 def spans(pairs: Sequence[tuple[int, int]]) -> str:

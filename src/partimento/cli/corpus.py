@@ -129,6 +129,27 @@ def fetch(archive: str, instrument: str, composer: str, output: Path | None, mos
         click.echo("the archive has nothing of the kind")
 
 
+@command.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--into", "model", required=True, type=click.Path(path_type=Path), help="The model file that learnt from FOLDERS."
+)
+@click.option("--workers", type=click.IntRange(0), help="Processes; default: one a core.")
+def index(folders: tuple[Path, ...], model: Path, workers: int | None) -> None:
+    """Put an index of the music in FOLDERS into a model file that has none, so that originality can be checked.
+
+    Training does so by itself. Only works on the side of training are taken; the others say what real pieces share.
+
+    \b
+    Examples:
+      partimento corpus index my_midi_folder --into mine.partimento
+    """
+    found = api.add_index(model, folders, workers=workers)
+    left = f"; for {found.left_out:,} lines there was no room" if found.left_out else ""
+    click.echo(f"{len(found.files):,} pieces, {len(found.lines):,} lines, {len(found):,} notes{left}")
+    click.echo(f"wrote {model}")
+
+
 def _fetched(folder: Path, counts: Counter[str], licences: Counter[str]) -> str:
     """What was fetched into a folder, in a line."""
     had = f", {counts['had']} there already" if counts["had"] else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -29,11 +30,12 @@ SHOWN = 10  # remarks on the music
     show_default=True,
     help="The model file to write.",
 )
-@click.option("--family", default="transformer", show_default=True, help="transformer, recurrent, ...")
+@click.option("--from-scratch", is_flag=True, help="Begin anew, where the shipped base would be tuned to the music.")
+@click.option("--family", default="transformer", show_default=True, help="transformer, recurrent, markov, ...")
 @click.option("--preset", default="", metavar="NAME", help="Family, encoding and recipe by name, like notebook-lstm.")
 @click.option("--encoding", default="notes", show_default=True, help="notes, or voices for four-part music.")
 @click.option("--from", "start", type=click.Path(path_type=Path), help="Go on from a model file, on this music.")
-@click.option("--minutes", type=float, help=f"How long to train [default: {MINUTES:g}].")
+@click.option("--minutes", type=float, help=f"How long it may take, from reading to writing [default: {MINUTES:g}].")
 @click.option("--epochs", type=float, help="Hear the training music so often instead.")
 @click.option("--notes", type=float, help="Hear so many notes instead.")
 @click.option("--steps", type=int, help="Train for so many steps instead.")
@@ -41,7 +43,9 @@ SHOWN = 10  # remarks on the music
 @click.option("--style", "styles", multiple=True, metavar="FOLDER=STYLE", help="Name the style of a folder.")
 @click.option("--program", "programs", multiple=True, metavar="STYLE=OLD:NEW", help="Another instrument in a style.")
 @click.option("--labels", type=click.Path(path_type=Path), help="CSV with columns file, style, valence, arousal, ...")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any option of training or family.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any option: rate, model.layers, encoding.tracks."
+)
 @click.option("--melody-only", is_flag=True, help="Learn the top line of the first track alone (tunes).")
 @click.option("--snap", type=float, default=0.0, help="Share of a piece's times that may be moved to the grid (notes).")
 @click.option(
@@ -51,17 +55,21 @@ SHOWN = 10  # remarks on the music
 @click.option("--work", type=click.Path(path_type=Path), help="Folder of the run [default: OUTPUT.run].")
 @click.option("--workers", type=int, default=None, help="Processes that read files [default: one a core].")
 def command(
-    folders, output, family, preset, encoding, start, minutes, epochs, notes, steps, tensorboard, styles, programs,
-    labels, settings, melody_only, snap, axes, work, workers, **wanted,
+    folders, output, from_scratch, family, preset, encoding, start, minutes, epochs, notes, steps, tensorboard, styles,
+    programs, labels, settings, melody_only, snap, axes, work, workers, **wanted,
 ) -> None:  # fmt: skip
-    """Train a model on FOLDERS of MIDI or MusicXML files.
+    """Train a model on FOLDERS of MIDI or MusicXML files, one file or thousands.
+
+    Without a word on how, the shipped base is tuned to the music, in ten minutes. --from-scratch, a --preset, or a
+    --family, --encoding or size that the base has not begin anew.
 
     Ctrl-C saves; started again, it goes on where it stood. The run's folder holds report.html, with curves, the
     weights that were chosen and why. Needs torch: pip install 'partimento[train]'.
 
     \b
     Examples:
-      partimento train my_tunes -o tunes.partimento --minutes 10
+      partimento train my_tunes -o tunes.partimento
+      partimento train my_tunes -o own.partimento --from-scratch --minutes 60 --set model.layers=4
       partimento train chorales -o bach.partimento --encoding voices --family recurrent
       partimento train mine --from model.partimento -o better.partimento --set rate=0.001
       partimento train my_tunes --epochs 30 --set every=200 --set keep=5
@@ -69,29 +77,41 @@ def command(
       partimento train mutopia --only-instrument guitar --only-composer Giuliani --to-key C --octaves
     """
     _alone(minutes=minutes, epochs=epochs, notes=notes, steps=steps)
+    if from_scratch and start:
+        raise BadOption("--from-scratch and --from are alternatives; give one of them")
+    began = time.monotonic()
     request = api.TrainingRequest(
         folders, output, family, encoding, _encoding_options(melody_only, snap, axes), minutes or MINUTES, steps or 0,
         pairs(styles), labels, work, workers, {name: _value(text) for name, text in pairs(settings).items()},
         replacements(programs), start,
         shlex.join(["partimento", *sys.argv[1:]]), _chosen.choice(**wanted),
-        epochs or 0.0, notes or 0.0, tensorboard, preset=preset,
+        epochs or 0.0, notes or 0.0, tensorboard, preset=preset, from_scratch=from_scratch,
     )  # fmt: skip
     api.check_can_train()
     try:
         with Live() as live:
             music = api.prepare(request, live.read)
-            more = len(music.messages) - SHOWN
-            rest = [f"... and {more} more, which report.html in {request.work_folder} lists"] * (more > 0)
-            for line in (*music.messages[:SHOWN], *rest, *api.outlook(request, music)):
+            for line in (*_some(music.messages, request), *_some(api.left_out(request, music), request)):
                 live.say(line)
-            for at in api.train(request, music=music):
+            for line in api.outlook(request, music):
+                live.say(line)
+            for at in api.train(request, music=music, spent=time.monotonic() - began):
                 live.train(at)
     except Stopped as stopped:
         click.echo(f"partimento: {stopped}", err=True)
         sys.exit(STOPPED)
     for warning in api.warnings_of(output):
         click.echo(f"warning: {warning}", err=True)
-    click.echo(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB); try: partimento compose --model {output}")
+    took = f"{(time.monotonic() - began) / 60:.1f} min"
+    size = f"{output.stat().st_size / 1e6:.1f} MB"
+    click.echo(f"wrote {output} ({size}, {took}); try: partimento compose --model {output}")
+
+
+def _some(lines, request: api.TrainingRequest) -> list[str]:
+    """The first of several remarks, and where the rest are."""
+    more = len(lines) - SHOWN
+    rest = [f"... and {more} more, which report.html in {request.work_folder} lists"] * (more > 0)
+    return [*lines[:SHOWN], *rest]
 
 
 def _alone(**budgets) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LONGEST_NOTE = 16 * TICKS_PER_BEAT
 PROGRAMS, PARTS, VELOCITIES, VELOCITY_STEP = 129, 16, 32, 4
 LONGEST_SILENCE = 1.0  # bars without a sound, while composing
+ANY = -1  # whatever pitch
 
 
 class NotesCursor(Cursor):
@@ -45,6 +46,7 @@ class NotesCursor(Cursor):
         self.notes: list[tuple[int, int, int, int, int, int]] = []  # onset, duration, pitch, velocity, program, part
         self._allow(plan.frame.sounds if plan.frame and plan.frame.sounds else parts_of(plan.programs))
         self.standing = _standing(plan.frame, self.columns) if plan.frame else []  # notes, as those above
+        self.struck = _struck_behind(self.standing, self.end)
         if plan.frame:
             self._take(plan.frame.past, plan.frame.past_times)
 
@@ -198,7 +200,15 @@ class NotesCursor(Cursor):
         return free if free.any() else self.pitches[chosen["program"]]
 
     def _legal_duration(self, chosen) -> np.ndarray:
-        return np.arange(LONGEST_NOTE) < self.end - self.now - chosen["wait"]
+        return np.arange(LONGEST_NOTE) < self._held_until(chosen) - self.now - chosen["wait"]
+
+    def _held_until(self, chosen) -> int:
+        """The tick up to which a note may sound: the end, or where its part goes on in the music that stands behind."""
+        if not self.plan.frame or self.plan.frame.until <= self.end:
+            return self.end
+        sound = chosen["program"], chosen["part"]
+        struck = [self.struck[key] for key in ((*sound, ANY), (*sound, chosen["pitch"])) if key in self.struck]
+        return max(self.end, min([self.plan.frame.until, *struck]))
 
     def _legal_velocity(self, chosen) -> np.ndarray:
         loudness = self.plan.velocity // VELOCITY_STEP
@@ -222,6 +232,23 @@ class NotesCursor(Cursor):
         self.heights[sound] = total + chosen["pitch"], count + 1
         self.notes.append((self.now, chosen["duration"] + 1, chosen["pitch"], loudness, *sound))
         return True
+
+
+def _struck_behind(standing: Sequence[tuple[int, ...]], end: int) -> dict[tuple[int, int, int], int]:
+    """When each pitch of a part, (program, part, pitch), is first struck from tick `end` on in music that stands.
+
+    A part none of whose notes overlap is a single voice: its next note ends the one before, whatever its pitch (`ANY`).
+    """
+    stops: dict[tuple[int, int], int] = {}
+    chordal: set[tuple[int, int]] = set()
+    found: dict[tuple[int, int, int], int] = {}
+    for onset, duration, pitch, _, program, part in standing:
+        if stops.get((program, part), onset) > onset:
+            chordal.add((program, part))
+        stops[program, part] = max(onset + duration, stops.get((program, part), 0))
+        for key in ((program, part, pitch), (program, part, ANY)) if onset >= end else ():
+            found.setdefault(key, onset)
+    return {key: tick for key, tick in found.items() if key[2] != ANY or key[:2] not in chordal}
 
 
 def _standing(frame: Frame, columns: Mapping[str, int]) -> list[tuple[int, int, int, int, int, int]]:

@@ -65,6 +65,7 @@ class Frame:
     bars: tuple[tuple[int, int, int, int], ...]  # start, end, numerator and denominator of every bar of the piece
     first: int  # number of the first bar to be composed
     sounds: tuple[tuple[int, int], ...] = ()  # (program, part) of what is composed; those of the plan where it is empty
+    until: int = 0  # up to which tick composed notes may be held into what follows; 0: none is
 
 
 @dataclass(frozen=True)

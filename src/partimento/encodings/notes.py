@@ -240,6 +240,8 @@ def _with_maps(score: Score, body, columns, onsets, plan: Plan | None) -> Score:
     key = int(first[columns["key"]])
     bar = bar_ticks(metres[0].numerator, metres[0].denominator, TICKS_PER_BEAT) if metres else 0
     place = int(first[columns["place"]])
+    if place == PLACES:  # so far into its bar that its place says no more than that; it has waited since the line
+        place = max(place, 1 + int(first[columns["wait"]]))
     return replace(
         score,
         tempos=(Tempo(0, plan.tempo if plan else given_fields.class_tempo(int(first[columns["tempo"]]))),),

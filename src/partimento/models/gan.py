@@ -24,6 +24,7 @@ JUDGED = 20_261  # seed of the blocks that held-out music is compared with: alwa
 MOST_COMPARED = 256  # blocks painted to compare with
 MOMENTUM = 0.2  # of a new batch in the normalisation, Keras' 0.8
 SLOPE = 0.2  # of leaky rectifiers
+QUARTERS = 4  # of a block, in which what sounds is compared
 SHARPNESS = 16.0  # nats a squared step between a class and the number that stands for it
 SWITCH = 8.0  # logit of a unit whose number is 1
 
@@ -73,9 +74,12 @@ class Critic(nn.Module):
     """How much blocks (N, S, inputs) are like music, (N,) without bounds: the greater, the more.
 
     `kind` "dense": a layer that all steps share, then dense ones; "recurrent": an LSTM, one both ways, dense ones.
+    `bias`: of the last layer, which is idle where only differences count.
     """
 
-    def __init__(self, kind: str, inputs: int, stride: int, width: int, hidden: Sequence[int], told: int):
+    def __init__(
+        self, kind: str, inputs: int, stride: int, width: int, hidden: Sequence[int], told: int, bias: bool = False
+    ):  # fmt: skip
         super().__init__()
         self.recurrent = one_of("critic", kind, ("dense", "recurrent")) == "recurrent"
         if self.recurrent:
@@ -84,7 +88,7 @@ class Critic(nn.Module):
         else:
             self.step = nn.Linear(inputs, width)
         self.rest = dense([(2 if self.recurrent else stride) * width + told, *hidden], "leaky", ends=True)
-        self.leave = nn.Linear(hidden[-1], 1, bias=False)  # only differences count
+        self.leave = nn.Linear(hidden[-1], 1, bias=bias)
 
     def forward(self, blocks: Tensor, told: Tensor | None) -> Tensor:
         if self.recurrent:
@@ -98,10 +102,12 @@ class Critic(nn.Module):
 class Family(Painter):
     """`stride` steps from `size` numbers of noise through dense layers `hidden`.
 
-    `outputs`: what the critic sees of a choice: its chances ("soft"), a draw by them ("drawn", Jang et al. 2017), or
-    one number ("scalar"). `critic`, `critic_width`, `critic_hidden`: see `Critic`. `objective` "wasserstein", with
-    `penalty` on its gradient, or "classic". `norm`: batch normalisation in the generator. A GAN has no likelihood; it
-    is judged by "distance", see `nats`.
+    `outputs`: what the critic sees of a choice: its chances ("soft"), a draw by them ("drawn", Jang et al. 2017), the
+    likeliest class and the units that are likely ("binary", Dong and Yang 2018), or one number ("scalar"). `critic`,
+    `critic_width`, `critic_hidden`: see `Critic`. `objective` "wasserstein", with `penalty` on its gradient, or
+    "classic". `matched`: the weight, in the generator's loss, of how unlike the batch's music its blocks are in plain
+    figures, see `_figures` (Li et al. 2015; Bellemare et al. 2017). `norm`: batch normalisation in the generator. A GAN
+    has no likelihood; it is judged by "distance", see `nats`.
     """
 
     adam_beta = 0.5  # with more momentum the two run around each other (Radford et al. 2016)
@@ -110,9 +116,9 @@ class Family(Painter):
         self, fields: Sequence[Field], *, stride: int = 16, size: int = 64, hidden: Sequence[int] = (256, 512),
         step_width: int = 64, outputs: str = "soft", critic: str = "dense", critic_width: int = 64,
         critic_hidden: Sequence[int] = (512, 256), objective: str = "wasserstein", penalty: float = 10.0,
-        norm: bool = False, is_told: bool = True, drift: float = 0.7,
+        matched: float = 0.0, norm: bool = False, is_told: bool = True, drift: float = 0.7,
     ):  # fmt: skip
-        self.outputs = one_of("outputs", outputs, ("soft", "drawn", "scalar"))
+        self.outputs = one_of("outputs", outputs, ("soft", "drawn", "binary", "scalar"))
         heads = Scalars(fields) if outputs == "scalar" else Leaves(fields, step_width)
         rolls = Rolls(fields)
         width = heads.width if isinstance(heads, Scalars) else step_width
@@ -120,11 +126,12 @@ class Family(Painter):
             fields, stride=stride, size=size, width=width, embedding=rolls, heads=heads, is_told=is_told, drift=drift
         )
         self.objective = one_of("objective", objective, ("wasserstein", "classic"))
-        self.penalty, momentum = penalty, MOMENTUM if norm else None
+        self.penalty, self.matched, momentum = penalty, matched, MOMENTUM if norm else None
         self.way_out = dense([size + self.told_width, *hidden], "leaky", ends=True, norm=momentum)
         self.to_steps = nn.Linear(hidden[-1], stride * width)
         inputs = width if outputs == "scalar" else rolls.width
-        self.critic = Critic(critic, inputs, stride, critic_width, critic_hidden, self.told_width)
+        bias = objective == "classic"
+        self.critic = Critic(critic, inputs, stride, critic_width, critic_hidden, self.told_width, bias)
         self.critic_told = Told(fields, TOLD) if self.told is not None else None
 
     def decode(self, point: Tensor) -> Tensor:
@@ -157,10 +164,25 @@ class Family(Painter):
         return {"critic": of_painted.mean() - of_music.mean(), "penalty": self.penalty * steep}
 
     def generator_loss(self, batch: Batch) -> dict[str, Tensor]:
-        """ "generator": how little the critic takes painted blocks for music."""
+        """ "generator": how little the critic takes painted blocks for music, and "matched" where it is asked for."""
         cut = self._music(batch)
-        found = self.critic(self._painted(cut), self._told(cut))
-        return {"generator": F.softplus(-found).mean() if self.objective == "classic" else -found.mean()}
+        painted = self._painted(cut)
+        found = self.critic(painted, self._told(cut))
+        terms = {"generator": F.softplus(-found).mean() if self.objective == "classic" else -found.mean()}
+        if self.matched:
+            of_painted, of_music = (self._figures(one, cut.counts) for one in (painted, self._seen(cut)))
+            terms["matched"] = self.matched * _energy(of_painted, of_music)
+        return terms
+
+    def _figures(self, blocks: Tensor, counts: Tensor) -> Tensor:
+        """Of blocks (N, S, inputs): what sounds in each quarter of them, how much in each step, and what changes."""
+        found = [F.adaptive_avg_pool1d(blocks.transpose(1, 2), QUARTERS).flatten(1)]
+        pairs = (counts[:, 1:] & counts[:, :-1]).float()
+        parts = [slice(0, self.width)] if self.outputs == "scalar" else [place for _, place in self.embedding.parts()]
+        for place in parts:
+            own = blocks[..., place]
+            found += [own.sum(-1), (own[:, 1:] - own[:, :-1]).abs().sum(-1) * pairs]
+        return torch.cat(found, dim=-1)
 
     def _music(self, batch: Batch) -> Cut:
         """The blocks of a batch that hold music."""
@@ -185,14 +207,15 @@ class Family(Painter):
         return hidden * cut.counts[..., None]
 
     def _chances(self, field: Field, hidden: Tensor) -> Tensor:
-        """The chances of a field's classes or units (N, S, size), or a draw by them that lets gradients through."""
+        """The chances of a field's classes or units (N, S, size), or a choice by them that lets gradients through."""
         logits = self.heads.logits(field.name, hidden, hidden)
-        if field.kind == "categorical":
-            return F.gumbel_softmax(logits, hard=True) if self.outputs == "drawn" else logits.softmax(-1)
-        chances = logits.sigmoid()
+        if field.kind == "categorical" and self.outputs == "drawn":
+            return F.gumbel_softmax(logits, hard=True)
+        chances = logits.softmax(-1) if field.kind == "categorical" else logits.sigmoid()
         if self.outputs == "soft":
             return chances
-        return (torch.rand_like(chances) < chances).float() + chances - chances.detach()
+        chosen = _likely(field, logits) if self.outputs == "binary" else (torch.rand_like(chances) < chances).float()
+        return chosen + chances - chances.detach()
 
     def nats(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """No nats, for there is no likelihood, but "distance": how unlike painted blocks music is, 0 or more (B, T).
@@ -223,7 +246,9 @@ class Family(Painter):
         hidden, found = self.decode(self.with_told(point, cut.rows)), []
         for field in self.unheld:
             logits = self.heads.logits(field.name, hidden, hidden).float()
-            if field.kind == "categorical":
+            if self.outputs == "binary":
+                found.append(_likely(field, logits))
+            elif field.kind == "categorical":
                 drawn = (logits - torch.log(-torch.log(noise(*logits.shape)))).argmax(-1)
                 found.append(F.one_hot(drawn, field.size).float())
             else:
@@ -238,3 +263,17 @@ class Family(Painter):
             same = (rolls[:, 1:, place] == rolls[:, :-1, place]).all(-1)
             found.append(((same * pairs).sum(1) / pairs.sum(1).clamp(min=1))[:, None])
         return torch.cat(found, dim=-1)
+
+
+def _likely(field: Field, logits: Tensor) -> Tensor:
+    """The likeliest class one-hot, or the units that are rather on than off, (..., size) of 0 and 1."""
+    if field.kind == "categorical":
+        return F.one_hot(logits.argmax(-1), field.size).float()
+    return (logits > 0).float()
+
+
+def _energy(one: Tensor, other: Tensor) -> Tensor:
+    """The energy distance (Székely and Rizzo 2013) of two samples (N, size), 0 where they are alike, without bias."""
+    pairs = max(1, len(one) * (len(one) - 1))
+    inside = torch.cdist(one, one).sum() + torch.cdist(other, other).sum()
+    return torch.cdist(one, other).mean() - inside / (2 * pairs)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..encodings.base import Field
+from ._ear import Between, Ear, Profile
 from .base import Batch, Composer
-from .ear import Between, Ear, Profile
 from .layers import Heads, Intervals, StepEmbedding, finish
 from .recurrent import CELL_WEIGHTS, gru_step
 

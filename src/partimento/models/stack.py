@@ -243,10 +243,17 @@ def _built(net: Sequence[Sequence[Any]], width: int, biases: int) -> tuple[list[
 
 
 def _with_biases(cell: nn.RNNBase, biases: int) -> nn.RNNBase:
-    """A recurrent layer with one bias a gate, the other at zero for ever, or with both; forget gates begin open."""
+    """A recurrent layer with one bias a gate, the other at zero for ever, or with both; forget gates begin open.
+
+    Its matrices begin as Keras has them: orthogonal from state to state (Saxe et al. 2014), else Glorot's (2010).
+    """
     with torch.no_grad():
         for name, value in cell.named_parameters():
-            if name.startswith("bias_hh") and biases == 1:
+            if name.startswith("weight_hh"):
+                nn.init.orthogonal_(value)
+            elif name.startswith("weight_ih"):
+                nn.init.xavier_uniform_(value)
+            elif name.startswith("bias_hh") and biases == 1:
                 value.zero_()
                 value.requires_grad_(False)
             elif name.startswith("bias_ih") and isinstance(cell, nn.LSTM):  # as Keras begins it

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .loop import TrainingPlan
 
 TIMED_STEPS = 12  # steps that are timed to turn minutes into steps; a third as many before them are warm-up
+TIMED_SECONDS = 5.0  # after which a process that is alone has timed enough
 FEWEST_STEPS = 20  # however few minutes there are
 KEPT_FREE = 0.05  # of the minutes, for saving and for choosing at the end
 MOST_JUDGING = 0.5  # of the minutes may go into judging what is held out
@@ -48,14 +49,18 @@ def planned_steps(cache: Cache, batches: Batches, plan: TrainingPlan) -> int:
     return plan.steps
 
 
-def pace(take_step: Callable[[], object]) -> float:
-    """Seconds a step, by timing the first few; every process of a run must do this together."""
+def pace(take_step: Callable[[], object], is_alone: bool = False) -> float:
+    """Seconds a step, by timing the first few; every process of a run must do this together.
+
+    One that `is_alone` stops early where steps are slow.
+    """
     for _ in range(TIMED_STEPS // 3):
         take_step()
-    started = time.monotonic()
-    for _ in range(TIMED_STEPS):
+    started, taken = time.monotonic(), 0
+    while taken < TIMED_STEPS and not (is_alone and taken and time.monotonic() - started > TIMED_SECONDS):
         take_step()
-    return (time.monotonic() - started) / TIMED_STEPS
+        taken += 1
+    return (time.monotonic() - started) / taken
 
 
 def steps_for(minutes: float, seconds_a_step: float, seconds_to_judge: float, evaluations: int, every: int = 0) -> int:

@@ -18,6 +18,10 @@ from ..models.base import Composer, parameter_count
 from .judging import nats_per_step
 from .loop import Run, TrainingPlan
 
+# what a step of an encoding is, and how many voices it holds; elsewhere it is a note
+UNITS = {
+    "voices": ("voice and sixteenth", 4), "pianoroll": ("sixteenth", 1), "events": ("word", 1), "chords": ("chord", 1),
+}  # fmt: skip
 ATTRIBUTION = "ATTRIBUTION.csv"  # beside the folders of a corpus: the credit lines that its licences ask for
 CREDITS = ("style", "file", "attribution", "licence")
 LISTED = 200  # credit lines that a card holds in full
@@ -31,11 +35,12 @@ def card(run: Run, model: Composer, state: dict[str, Any], size: int, folders: I
         "bytes": size,
         "data": data_card(cache) | {"credits": credits_of(cache, folders)},
         "training": {
-            "command": command, "date": date.today().isoformat(), "machine": _machine(run), "step": _best_step(state),
+            "command": command, "date": date.today().isoformat(), "machine": _machine(run), **_kept(state),
             "steps": state["steps"], "seconds": round(state["seconds"]), "batch": plan.batch, "window": plan.window,
             "seed": plan.seed,
         },
         "earlier": _earlier(plan),
+        **_begun_from(plan, state),
         "health": state.get("health", {}),
         "nats": held_out_nats(run, model),
     }  # fmt: skip
@@ -49,6 +54,28 @@ def _earlier(plan: TrainingPlan) -> list[dict[str, Any]]:
     return [before["training"], *before.get("earlier", [])]
 
 
+def _begun_from(plan: TrainingPlan, state: dict[str, Any]) -> dict[str, Any]:
+    """The model that this one goes on from, "base": its name, what its music asks for, where new styles began.
+
+    What was measured of its styles is left out: these are other weights.
+    """
+    if not plan.start:
+        return {}
+    info = model_file.read_info(plan.start)
+    before = info["card"]
+    data = {name: before["data"].get(name, {}) for name in ("licences", "sources", "credits", "fingerprint")}
+    like = {style: found["like"] for style, found in state.get("like", {}).items()}
+    own = {"name": Path(plan.start).name, "styles": sorted(info["styles"]), **data, "like": like}
+    return {"base": own | ({"base": before["base"]} if "base" in before else {})}
+
+
+def _kept(state: dict[str, Any]) -> dict[str, Any]:
+    """The step whose averaged weights were kept, and "blend", how far they are from where training began to those."""
+    step = _best_step(state)
+    share = next((one["blend"] for one in state["history"] if one["step"] == step and "blend" in one), None)
+    return {"step": step} if share is None else {"step": state["steps"], "blend": share}
+
+
 def _best_step(state: dict[str, Any]) -> int:
     """The step whose averaged weights were kept; of a run that chose by held-out nats alone, the best of them."""
     if "chosen" in state:
@@ -58,15 +85,15 @@ def _best_step(state: dict[str, Any]) -> int:
 
 
 def held_out_nats(run: Run, model: Composer) -> dict[str, Any]:
-    """Nats per note (encoding `notes`) or per voice and sixteenth (`voices`), by style and side.
+    """Nats per step of the encoding (`voices`: per voice of a step), see `UNITS`, by style and side.
 
     "told": with all that is known of a piece (style, key, tempo, metre, place, bars to come) and no control of what
     is asked for (descriptors, chords, form); "untold": with neither.
     """
     cache = run.cache
-    unit = 4 if cache.spec["name"] == "voices" else 1
+    name_of_unit, unit = UNITS.get(cache.spec["name"], ("note", 1))
     controls = frozenset(entry.name for entry in model.fields if entry.droppable)
-    found: dict[str, Any] = {"unit": "voice and sixteenth" if unit == 4 else "note"}
+    found: dict[str, Any] = {"unit": name_of_unit}
     for style in sorted({piece.style for piece in cache.pieces}):
         for split in ("valid", "test"):
             pieces = [piece for piece in cache.of(split) if piece.style == style]

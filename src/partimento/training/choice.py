@@ -1,7 +1,8 @@
 """Which weights are kept: chosen at the end of a run by a rule that is written here, and said in a sentence.
 
 1. Of the evaluations whose weights are still there, those count whose held-out loss (nats a step of music, where the
-   family has a likelihood) is within `MARGIN` of the lowest, at most `FEW`.
+   family has a likelihood) is within `MARGIN` of the lowest, at most `FEW`. The model that training began from, as
+   it was, counts only where its loss is the lowest of all.
 2. Each composes a few short pieces. Weights that have collapsed (one note for ever) are set aside; where all have,
    the others that are there are tried.
 3. Of the rest, the least copied: by the share of notes in runs of twelve that stand in the training music, beyond
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 MARGIN = 0.01  # of the best held-out nats
 FEW = 4  # evaluations that compose
 COPIED, UNLIKE = 0.05, 0.5
+BEGUN_FROM = 0  # the step at which a model that is gone on from stands
 
 
 @dataclass
@@ -78,8 +80,11 @@ def competitors(judged: Mapping[int, float | None]) -> tuple[list[int], list[int
     ranked = sorted(judged, key=lambda step: (judged[step] if judged[step] is not None else 0.0, -step))
     if not ranked or judged[ranked[0]] is None:
         return ranked[:1], ranked[1:]
+    if ranked[0] != BEGUN_FROM:
+        ranked = [step for step in ranked if step != BEGUN_FROM] + [step for step in ranked if step == BEGUN_FROM]
     limit = (judged[ranked[0]] or 0.0) + MARGIN * abs(judged[ranked[0]] or 0.0)
-    first = [step for step in ranked if judged[step] is not None and (judged[step] or 0.0) <= limit][:FEW]
+    near = [step for step in ranked if judged[step] is not None and (judged[step] or 0.0) <= limit]
+    first = [step for step in near if step != BEGUN_FROM or step == ranked[0]][:FEW]
     return first, [step for step in ranked if step not in first]
 
 
@@ -89,7 +94,9 @@ def _by_hearing(run: Run, first: Sequence[int], rest: Sequence[int], judged: Map
     if all(has_collapsed(one, listener.real) for one in heard.values()):
         heard |= {step: listener.hear(kept.composer(run, step)) for step in rest}
     step = best_of(heard, listener.real, judged)
-    return Choice(step, reason(step, heard, listener.real, judged, run.epoch_of(step)), heard, listener.real)
+    blends = {one["step"]: one["blend"] for one in run.state["history"] if "blend" in one}
+    why = reason(step, heard, listener.real, judged, run.epoch_of(min(step, run.state["steps"])), blends)
+    return Choice(step, why, heard, listener.real)
 
 
 def best_of(heard: Mapping[int, Heard], real: Heard, judged: Mapping[int, float | None]) -> int:
@@ -110,9 +117,16 @@ def beyond(heard: Heard, real: Heard) -> float:
     return max(0.0, (heard.copied or 0.0) - (real.copied or 0.0))
 
 
-def reason(step: int, heard: Mapping[int, Heard], real: Heard, judged: Mapping[int, float | None], epoch: float) -> str:
-    """Why `step` is kept, in a sentence or two."""
+def reason(
+    step: int, heard: Mapping[int, Heard], real: Heard, judged: Mapping[int, float | None], epoch: float,
+    blends: Mapping[int, float] | None = None,
+) -> str:  # fmt: skip
+    """Why `step` is kept, in a sentence or two; `blends`: steps that are weights so far of the way to the last ones."""
     where, valid = f"Step {step:,} (epoch {epoch:.1f})", judged[step]
+    if step == BEGUN_FROM:
+        where = "The model that training began from, as it was"
+    elif blends and step in blends:
+        where = f"{blends[step]:.0%} of the way from the model that training began from to its last weights"
     others = [other for other in heard if other != step]
     fell = [other for other in others if has_collapsed(heard[other], real)]
     if fell and not has_collapsed(heard[step], real):

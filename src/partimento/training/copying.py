@@ -1,21 +1,17 @@
-"""How much of a piece stands in the training music, and how much it repeats itself: two plain counts on its notes.
-
-A run of `RUN` notes of one part is copied where the intervals between its pitches and the times between its onsets
-are those of a run in the training music, in any transposition. Drums are left out, as their patterns are common.
-"""
+"""How much a piece repeats itself: plain counts on its notes. How much of it is copied, `originality` says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..evaluation.hearing import entropy, longest_run, mixed
+from ..evaluation.hearing import entropy, longest_run
 from ..score import TICKS_PER_BEAT, Score
 from ..theory import pitched
 from ..transform import resample
 
-RUN = 12  # notes
+RUN = 12  # notes of a run that counts as copied, those that only go on with a plain figure not counted
 MEASURES = {  # of repetition -> unit
     "repeated": "share of notes that strike the pitch just before them",
     "longest": "notes on one pitch, at most",
@@ -23,33 +19,6 @@ MEASURES = {  # of repetition -> unit
     "classes": "pitch classes",
     "entropy": "bits of the distribution of pitches",
 }
-
-
-class Known:
-    """Every run of notes of the training music, as one 64-bit number each."""
-
-    def __init__(self, scores: Iterable[Score]):
-        found = [runs for score in scores for runs in _runs(score)]
-        self.runs = np.unique(np.concatenate(found)) if found else np.zeros(0, np.uint64)
-
-    def copied(self, scores: Sequence[Score]) -> float | None:
-        """Share of the notes of `scores` that lie in a run of the training music, 0 to 1; None without a note."""
-        inside, notes = 0, 0
-        for score in scores:
-            notes += len(pitched(score))
-            for runs in _runs(score):
-                begins = np.isin(runs, self.runs).astype(np.int64)
-                inside += int((np.convolve(begins, np.ones(RUN, np.int64)) > 0).sum())
-        return inside / notes if notes else None
-
-
-def _runs(score: Score) -> Iterator[np.ndarray]:
-    """For each part with `RUN` notes or more, its runs as numbers, (notes - RUN + 1,)."""
-    for _, notes in _parts(score):
-        if len(notes) >= RUN:
-            moves = mixed(np.diff(notes["pitch"].astype(np.int64)), np.diff(notes["onset"]))
-            count = len(notes) - RUN + 1
-            yield mixed(*(moves[n : n + count] for n in range(RUN - 1)))
 
 
 def _parts(score: Score) -> Iterator[tuple[int, np.ndarray]]:

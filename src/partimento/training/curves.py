@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..formats.page import COLOURS, ticks
 from . import logs
 
 if TYPE_CHECKING:
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
 NAME = "curves.png"
 WIDTH, HEIGHT = 760, 300  # pixels of a plot
 LEFT, RIGHT, TOP, BOTTOM = 56, 150, 14, 34  # margins; the right one holds the names
-COLOURS = ("#2f6fb0", "#b5483a", "#3f8f5f", "#8a5fb0", "#b8862b", "#4a9aa8", "#a04f7d", "#6f7480")
 AS_LEARNT, LEARNT, HELD_OUT = "as it is learnt", "music learnt", "music held out"
 OWN = {AS_LEARNT: COLOURS[0], LEARNT: COLOURS[1], HELD_OUT: COLOURS[2]}  # the same in every plot
-TICKS = 5
 HEADROOM = 1.4  # of the highest evaluation: the loss of the first steps, or one gone crazy, is cut off there
 DOTS = 60  # points up to which each is marked
 NEEDS = "no curves.png: the picture needs matplotlib: pip install 'partimento[curves]'; report.html has the same curves"
@@ -82,17 +81,6 @@ def colour(line: Line, number: int) -> str:
 
 def _finite(points) -> list[tuple[float, float]]:
     return [(step, value) for step, value in points if value is not None and math.isfinite(value)]
-
-
-def ticks(low: float, high: float, count: int = TICKS) -> list[float]:
-    """Round numbers from `low` to `high`, about `count` of them."""
-    if high <= low:
-        return [low]
-    rough = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    return [number * step for number in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def svg(plot: Plot) -> str:

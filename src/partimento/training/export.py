@@ -7,13 +7,13 @@ import io
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .. import model_file
+from .. import model_file, originality
 from ..corpus import Cache
 from ..errors import MissingExtra
 from ..models.base import Composer
@@ -70,12 +70,22 @@ def _not_quantiser_advice(record: logging.LogRecord) -> bool:
 
 
 def export_run(
-    cache: Cache, plan: TrainingPlan, folder: Path, output: Path, *, folders: Iterable[Path] = (), command: str = ""
+    cache: Cache,
+    plan: TrainingPlan,
+    folder: Path,
+    output: Path,
+    *,
+    folders: Iterable[Path] = (),
+    command: str = "",
+    sampling: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the run's best weights as a model file; returns its description.
 
-    `folders` (where credit lines are looked for) and `command` go into the model's card.
+    `folders` (where credit lines are looked for) and `command` go into the model's card. `sampling`: how the model is
+    drawn from where nothing is said, fields of `Sampling`; without it as the model that it goes on from.
     """
+    if sampling is None:
+        sampling = model_file.read_info(plan.start).get("sampling", {}) if plan.start else {}
     run = Run(cache, plan, folder)
     state = checkpoint.load(run.best, run.model, run.average, run.optimisers)
     run.model.load_state_dict(run.average)
@@ -89,9 +99,14 @@ def export_run(
         "family": plan.family, "options": plan.options, "encoding": cache.spec,
         "fields": [[entry.name, entry.size, entry.given] for entry in run.encoding.fields],
         "state": model.state_spec(),
+        "sampling": dict(sampling),
         "styles": style_profiles(cache, run.encoding),
         "card": card(run, model, state, size, folders, command),
     }  # fmt: skip
+    earlier = model_file.load(plan.start).index if plan.start else None
+    index = originality.of_cache(cache, run.encoding, room=originality.room_beside(size), earlier=earlier)
+    if index is not None:
+        members[model_file.ORIGINALITY] = index.packed()
     output.parent.mkdir(parents=True, exist_ok=True)
     model_file.write(output, info, members)
     return info

@@ -15,6 +15,7 @@ from ..encodings import Encoding
 
 SHARE = 0.1  # of a piece, its last
 FEWEST_STEPS = 48  # that are worth judging by
+ENOUGH_TO_CHOOSE = 5  # works to choose weights by, below which those for a test join them
 MOST_STEPS = 20_000  # of all pieces together
 
 
@@ -41,6 +42,18 @@ def with_held_out(cache: Cache, encoding: Encoding) -> tuple[Cache, str]:
         f"there is no work to spare: the last tenth of {of} ({ends:,} steps) is held out instead. Music comes back in "
         "its own piece, so figures on it flatter"
     )
+
+
+def to_choose_by(cache: Cache) -> Cache:
+    """The cache with works kept for a test among those that weights are chosen by, where these are very few.
+
+    Of twenty files one may be held out for either: a single tune is a poor judge, and two are a better one.
+    """
+    held_out = [piece for piece in cache.pieces if piece.split != "train"]
+    if len(cache.of("valid")) >= ENOUGH_TO_CHOOSE or not cache.of("valid") or not cache.of("test"):
+        return cache
+    moved = {piece.name for piece in held_out}
+    return replace(cache, pieces=[replace(one, split="valid") if one.name in moved else one for one in cache.pieces])
 
 
 def _cut(cache: Cache, encoding: Encoding, piece: Piece) -> int | None:

@@ -30,16 +30,23 @@ def path_of(folder: Path, step: int) -> Path:
 
 def keep(run: Run) -> None:
     """Keep the present averaged weights, and delete those that are neither among the latest nor the likeliest."""
-    path = path_of(run.folder, run.state["step"])
-    path.parent.mkdir(exist_ok=True)
-    beside = path.with_suffix(".partial")
-    save_file({name: value.detach().cpu().contiguous() for name, value in run.average.items()}, beside)
-    beside.replace(path)
+    path = put(run.folder, run.state["step"], run.average)
     judged = {entry["step"]: entry["valid"] for entry in run.state["history"] if "setback" not in entry}
     wanted = {path_of(run.folder, step) for step in worth_keeping(judged, run.plan.keep)}
+    wanted |= {path_of(run.folder, 0)} if run.plan.start else set()  # what training began from
     for one in path.parent.glob("step-*"):
         if one not in wanted:
             one.unlink()
+
+
+def put(folder: Path, step: int, weights: Mapping[str, Tensor]) -> Path:
+    """Write weights where those of `step` are kept; the file."""
+    path = path_of(folder, step)
+    path.parent.mkdir(exist_ok=True)
+    beside = path.with_suffix(".partial")
+    save_file({name: value.detach().cpu().contiguous() for name, value in weights.items()}, beside)
+    beside.replace(path)
+    return path
 
 
 def worth_keeping(judged: Mapping[int, float | None], count: int) -> set[int]:

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from ..errors import Stopped
-from . import budget, kept, logs, report, together
+from . import budget, kept, logs, report, together, tuning
+from .judging import Judged
 from .progress import Progress
 from .stopping import Wish
 
@@ -35,12 +36,15 @@ class Leader:
         self.notes_a_step = sum(piece.notes for piece in train) / max(1, sum(piece.length - 1 for piece in train))
         self.taken, self.notes = 0, 0.0
         self.recent, self.since = 0.0, 0  # sum of the losses since the last progress, and their number
-        self.said = [_budget(run)] + [run.remark] * bool(run.remark)
+        begins = tuning.remark(run.state.get("like", {})) if not state["step"] else []
+        self.said = [_budget(run), *begins] + [run.remark] * bool(run.remark)
 
     def steps(self) -> Iterator[Progress]:
         """Take the steps that are left; raises `Stopped` once it is asked to, all being saved."""
         run = self.run
         try:
+            if run.plan.start and not run.state["step"] and not run.state["history"]:
+                yield self._progress({}, self._before())
             while not run.is_over:
                 terms = self._step()
                 entry = self._judged() if run.is_evaluated and not run.watch.reason else None
@@ -54,6 +58,12 @@ class Leader:
                     self._stop()
         finally:
             self.log.close()
+
+    def _before(self) -> dict[str, Any]:
+        """Judge and keep the model that is gone on from: it competes with all that training makes of it."""
+        entry = self._judged() or {}
+        self.run.save(self.run.last)
+        return entry
 
     def _step(self) -> dict[str, Tensor]:
         run = self.run
@@ -73,14 +83,11 @@ class Leader:
         total, count = state["interval"]
         state["interval"] = [0.0, 0]
         held_out, learnt = run.evaluate()
-        valid, train = held_out.total, total / max(1, count)
+        valid, train = held_out.total, total / count if count else learnt.total or 0.0
         run.watch.evaluation(train, count, valid)
         if run.watch.reason:
             return None
-        entry = {
-            "step": state["step"], "valid": valid, **held_out.nats, "train": train, "learnt": learnt.total,
-            "accuracy": held_out.overall, "learnt_accuracy": learnt.overall, "accuracies": held_out.accuracy,
-        }  # fmt: skip
+        entry = {"step": state["step"], **entry_of(held_out, learnt), "train": train}
         state["history"].append(entry)
         if valid is None or state["best"] is None or valid < state["best"]:
             state["best"] = valid
@@ -105,11 +112,11 @@ class Leader:
 
     def _progress(self, terms: dict[str, Tensor], entry: dict[str, Any]) -> Progress:
         run, state, elapsed = self.run, self.run.state, time.monotonic() - self.started
-        train = self.recent / self.since if self.since else run.watch.fast
+        train = self.recent / self.since if self.since else entry.get("train", run.watch.fast)
         found = Progress(
             state["step"], state["steps"], train, entry.get("valid"), state["best"], self.notes / max(1e-9, elapsed),
             state["seconds"], {name: float(value.detach()) for name, value in terms.items()},
-            run.epoch_of(state["step"]), (state["steps"] - state["step"]) * elapsed / self.taken,
+            run.epoch_of(state["step"]), (state["steps"] - state["step"]) * elapsed / max(1, self.taken),
             entry.get("accuracy"), tuple(self.said),
         )  # fmt: skip
         self.log.add(
@@ -132,6 +139,14 @@ class Leader:
             f"stopped at step {run.state['step']:,} of {run.state['steps']:,}; all is saved in {run.folder}, and the "
             "same command goes on from there"
         )
+
+
+def entry_of(held_out: Judged, learnt: Judged) -> dict[str, Any]:
+    """What the history holds of weights that were judged."""
+    return {
+        "valid": held_out.total, **held_out.nats, "learnt": learnt.total, "accuracy": held_out.overall,
+        "learnt_accuracy": learnt.overall, "accuracies": held_out.accuracy,
+    }  # fmt: skip
 
 
 def _budget(run: Run) -> str:

@@ -18,13 +18,14 @@ from ..encodings.base import Plan
 from ..errors import PartimentoError
 from ..model_file import Model
 from ..models.base import Composer
+from ..originality import build, copied
 from ..profile import decoded
 from ..sampling import Sampling, sample
 from ..score import Score
 from ..theory import pitched
 from ..timing import Clock
 from ..transform import cut
-from .copying import MEASURES, Known, repetition, unlikeness
+from .copying import MEASURES, RUN, repetition, unlikeness
 
 if TYPE_CHECKING:
     from .loop import Run
@@ -66,15 +67,15 @@ class Listener:
         pairs = [(piece, score) for piece, score in zip(models, found, strict=True) if repetition(score)]
         self.plans = [_plan(score, piece.style) for piece, score in pairs[:PIECES]]
         self.scores = [score for _, score in pairs]
-        self.known = Known(decoded(run.cache, self.encoding, learnt))
+        self.known = build(("", "", score) for score in decoded(run.cache, self.encoding, learnt))
         # the end of a piece shares with its beginning what it is made of, and says nothing of copying
         unheard = [score for piece, score in pairs if piece.split == "valid"] if not run.remark else []
-        self.real = self._measured(self.scores, self.known.copied(unheard))
+        self.real = self._measured(self.scores, copied(self.known, unheard, RUN))
 
     def hear(self, model: Composer) -> Heard:
         """What `model` composes; raises `PartimentoError` where its family or encoding cannot."""
         scores = composed(playable(model, self.spec), self.encoding, self.plans)
-        return self._measured(scores, self.known.copied(scores))
+        return self._measured(scores, copied(self.known, scores, RUN))
 
     def _measured(self, scores: Sequence[Score], copied: float | None) -> Heard:
         each = [repetition(score) for score in scores]

@@ -9,6 +9,8 @@ end.
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,10 +25,10 @@ from ..errors import BadOption, MusicError
 from ..models import get_family
 from ..models.base import Composer, autocast_for
 from ..profile import scales_of
-from . import budget, checkpoint, counting, together
+from . import budget, checkpoint, counting, together, tuning
 from .batches import OFTEN, Batches
 from .finish import finish
-from .heldout import with_held_out
+from .heldout import to_choose_by, with_held_out
 from .judging import MOST_LEARNT, Judged, judge, seconds_to_judge
 from .leading import Leader
 from .logs import tensorboard_writer
@@ -42,13 +44,13 @@ LIMITS = {
     "minutes": (0.001, 10**6), "steps": (0, 10**9), "batch": (1, 10**5), "window": (8, 10**5), "rate": (0, 10),
     "weight_decay": (0, 10), "average": (0, 1), "clip": (0, 10**6), "seed": (0, 2**40), "threads": (1, 1024),
     "processes": (1, 256), "evaluations": (1, 10**6), "save_seconds": (0, 10**12), "epochs": (0, 10**6),
-    "notes": (0, 10**12), "every": (0, 10**9),
+    "notes": (0, 10**12), "every": (0, 10**9), "most_epochs": (0, 10**6),
     "every_epochs": (0, 10**6), "keep": (1, 1000),
 }  # fmt: skip
 BUDGETS = ("steps", "epochs", "notes")
 WEIGHTLESS = (  # of a plan: what the weights do not depend on, beside the number of steps
-    "minutes", *BUDGETS, "device", "threads", "evaluations", "every", "every_epochs", "keep", "save_seconds",
-    "tensorboard",
+    "minutes", "most_epochs", *BUDGETS, "device", "threads", "evaluations", "every", "every_epochs", "keep",
+    "save_seconds", "tensorboard",
 )  # fmt: skip
 
 
@@ -62,6 +64,7 @@ class TrainingPlan:
     family: str = "transformer"
     options: dict[str, Any] = field(default_factory=dict)  # of the family
     minutes: float = 10.0
+    most_epochs: float = 0.0  # that minutes are turned into; 0 for as many as they hold
     steps: int = 0
     epochs: float = 0.0
     notes: float = 0.0
@@ -108,6 +111,8 @@ class Run:
         self.plan, self.folder = plan, folder
         self.encoding: Encoding = get_encoding(**cache.spec)
         self.cache, self.remark = with_held_out(cache, self.encoding)
+        if plan.start:
+            self.cache = to_choose_by(self.cache)
         if not cache.of("train"):
             raise MusicError("there is no piece to train on: every file was skipped or is kept for validation")
         torch.manual_seed(plan.seed)
@@ -125,7 +130,7 @@ class Run:
         self.scales = scales_of(cache, self.encoding)
         self.batches = Batches(
             self.cache, self.encoding, split="train", size=plan.batch, window=plan.window, seed=plan.seed,
-            weights=plan.style_weights, scales=self.scales,
+            weights=plan.style_weights, scales=self.scales, align=self.model.stride > 1,
         )  # fmt: skip
         self.optional = frozenset(entry.name for entry in self.encoding.fields if entry.droppable >= OFTEN)
         self.watch = Watch(is_plain=len(self.objectives) == 1)
@@ -279,10 +284,10 @@ class Run:
         floats = [(self.average[n], v) for n, v in zip(names, now, strict=True) if v.dtype.is_floating_point]
         torch._foreach_lerp_([old for old, _ in floats], [new for _, new in floats], 1 - decay)
 
-    def evaluate(self) -> tuple[Judged, Judged]:
-        """The averaged weights judged on what is held out, and on some of the training music."""
+    def evaluate(self, weights: dict[str, Tensor] | None = None) -> tuple[Judged, Judged]:
+        """Weights, the averaged ones if not said, judged on what is held out, and on some of the training music."""
         kept_apart = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.model.load_state_dict(self.average)
+        self.model.load_state_dict(weights or self.average)
         found = judge(self, "valid"), judge(self, "train", MOST_LEARNT)
         self.model.load_state_dict(kept_apart)
         return found
@@ -310,6 +315,7 @@ def train(cache: Cache, plan: TrainingPlan, folder: Path) -> Iterator[Progress]:
 
     Raises `Stopped` where Ctrl-C was pressed, once all is saved, and `Diverged` where training does so too often.
     """
+    started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     if plan.tensorboard:
         tensorboard_writer()  # says before hours of work where it is not installed
@@ -317,7 +323,10 @@ def train(cache: Cache, plan: TrainingPlan, folder: Path) -> Iterator[Progress]:
     if hasattr(run.model, "fit"):  # a family that counts has nothing to train
         yield from counting.train(run)
         return
-    is_timed = not run.resume() and not run.state["steps"]
+    is_fresh = not run.resume()
+    is_timed = is_fresh and not run.state["steps"]
+    if is_fresh and plan.start:
+        tuning.settle(run)
     if not is_timed:
         run.begin()
     told = replace(plan, steps=run.state["steps"], epochs=0, notes=0)
@@ -327,23 +336,35 @@ def train(cache: Cache, plan: TrainingPlan, folder: Path) -> Iterator[Progress]:
         wishes() as wish,
         together.Followers(_follow, (str(cache.folder), told, str(folder), is_timed), folder, processes),
     ):
-        run = _timed(run, cache) if is_timed else run
+        run = _timed(run, cache, started) if is_timed else run
         for at in Leader(run, wish).steps():
             if run.is_over:
                 final = at  # it is told once it is known what is kept
             else:
                 yield at
     if "chosen" not in run.state:
+        tuning.blend(run)
         said, health = finish(run)
         if final:
             yield replace(final, said=(*final.said, *said), health=health)
 
 
-def _timed(run: Run, cache: Cache) -> Run:
-    """The run with its minutes turned into steps, by timing the first few; they are thrown away and drawn again."""
-    seconds = budget.pace(run.one_step)
-    steps = budget.steps_for(run.plan.minutes, seconds, seconds_to_judge(run), run.plan.evaluations, run.asked_every)
-    fresh = Run(cache, replace(run.plan, steps=steps), run.folder)
+def _timed(run: Run, cache: Cache, started: float) -> Run:
+    """The run with what is left of its minutes since `started` turned into steps, by timing the first few.
+
+    These are thrown away and drawn again.
+    """
+    plan, like = run.plan, run.state.get("like", {})
+    seconds, judging = budget.pace(run.one_step, plan.processes == 1), seconds_to_judge(run)
+    left = plan.minutes - (time.monotonic() - started) / 60
+    evaluations = plan.evaluations + (1 + len(tuning.SHARES) if plan.start else 0)
+    steps = budget.steps_for(left, seconds, judging, evaluations, run.asked_every)
+    if plan.most_epochs:
+        most = math.ceil(plan.most_epochs * budget.steps_an_epoch(run.cache, plan))
+        steps = min(steps, max(budget.FEWEST_STEPS, most))
+    fresh = Run(cache, replace(plan, steps=steps), run.folder)
+    fresh.state["like"] = like
+    tuning.take_rows(fresh, like)
     fresh.begin()
     together.share(steps)
     return fresh

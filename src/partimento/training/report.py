@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..formats.page import document, table
 from .copying import MEASURES, RUN
 from .curves import plots_of, svg
 from .outlook import outlook
@@ -15,24 +16,6 @@ if TYPE_CHECKING:
     from .loop import Run
 
 NAME = "report.html"
-STYLE = """
-:root { color-scheme: light dark; --ink: #1d2126; --paper: #fcfcfa; --soft: #6b7078; --line: #d9dad6; --mark: #f3efdf; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e4e0; --paper: #191b1e; --soft: #9aa0a8; --line: #3a3d42; --mark: #33301f; }
-}
-body { font: 16px/1.5 Georgia, serif; color: var(--ink); background: var(--paper); max-width: 50rem;
-  margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; font: 13px/1.4 ui-monospace, Menlo, Consolas, monospace; width: 100%; }
-th, td { text-align: right; padding: 0.2rem 0.5rem; border-bottom: 1px solid var(--line); font-weight: normal; }
-th { color: var(--soft); vertical-align: bottom; } th:first-child, td:first-child { text-align: left; }
-tr.kept td { background: var(--mark); } .wide { overflow-x: auto; }
-svg { width: 100%; height: auto; font: 11px ui-monospace, Menlo, Consolas, monospace; } svg text { fill: var(--soft); }
-svg .grid { stroke: var(--line); }
-svg .chosen { stroke: var(--soft); stroke-dasharray: 3 3; }
-.verdict { border-left: 4px solid var(--soft); padding: 0.2rem 1rem; } .bad { border-color: #b5483a; }
-.soft { color: var(--soft); }
-"""
 HEADS = (
     "step", "epoch", "loss as learnt", "loss, music learnt", "loss, held out", "right, music learnt", "right, held out",
     "copied", "unlike", "note",
@@ -57,11 +40,7 @@ def page(run: Run) -> str:
         "<h2>Evaluations</h2>", *_evaluations(run), *_composed(state), "<h2>Music</h2>", *_music(run),
         "<h2>Plan</h2>", _plan(run),
     ]  # fmt: skip
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Training {name}</title>'
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head>\n'
-        f"<body><h1>Training <code>{name}</code></h1>\n" + "\n".join(parts) + "\n</body></html>\n"
-    )
+    return document(f"Training {run.folder.name}", [f"<h1>Training <code>{name}</code></h1>", *parts])
 
 
 def _verdict(state: Mapping[str, Any]) -> Iterable[str]:
@@ -92,8 +71,10 @@ def _evaluations(run: Run) -> Iterable[str]:
             rows.append(f'<tr><td>{step:,}</td><td colspan="{len(HEADS) - 1}">{escape(entry["setback"])}</td></tr>')
             continue
         heard = chosen.get("heard", {}).get(str(step), {})
+        last = min(step, run.state["steps"])  # weights on the way to the last ones stand behind them
         cells = [
-            f"{step:,}", f"{run.epoch_of(step):.1f}", _number(entry.get("train")), _number(entry.get("learnt")),
+            f"{last:,}" + (f", {entry['blend']:.0%} of the way" if "blend" in entry else ""),
+            f"{run.epoch_of(last):.1f}", _number(entry.get("train")), _number(entry.get("learnt")),
             _number(entry.get("valid")), _share(entry.get("learnt_accuracy")), _share(entry.get("accuracy")),
             _share(heard.get("copied")), _number(heard.get("unlike"), 1), "kept" if is_kept else "",
         ]  # fmt: skip
@@ -142,6 +123,9 @@ def _music(run: Run) -> Iterable[str]:
     yield f"<p>Left out: {escape(skipped) or 'nothing'}. Fingerprint <code>{escape(cache.fingerprint)}</code>.</p>"
     for line in (*outlook(cache, goes_on=bool(run.plan.start)), *[run.remark] * bool(run.remark), *cache.messages):
         yield f"<p>{escape(line)}</p>"
+    if cache.skipped:
+        names = (f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in cache.skipped)
+        yield f"<details><summary>The files that were left out</summary><ul>{''.join(names)}</ul></details>"
 
 
 def _plan(run: Run) -> str:
@@ -153,12 +137,6 @@ def _plan(run: Run) -> str:
         "evaluated every": f"{run.every:,} steps",
     }  # fmt: skip
     return table(("what", ""), [_row(name, escape(str(value))) for name, value in known.items()])
-
-
-def table(heads: Sequence[str], rows: Sequence[str]) -> str:
-    """A table of finished rows."""
-    head = "".join(f"<th>{escape(one)}</th>" for one in heads)
-    return f'<div class="wide"><table><tr>{head}</tr>{"".join(rows)}</table></div>'
 
 
 def _number(value: float | None, places: int = 3) -> str:

@@ -1,0 +1,218 @@
+"""The search: for every note of some music, the longest run from it on that also stands in the index. Exact.
+
+Runs are equal where their intervals are, and the ratios of the times between their notes; pitch alone leaves the ratios
+out. First the index is filtered: only notes stay that lie in a run of `FEWEST` notes whose 64-bit number is that of
+such a run in the music; no run is lost by that. What stays is sorted with the music by all that follows (a suffix
+array, built by doubling: Manber and Myers 1993); of each note the nearest neighbours from the index share the longest
+run with it, and how long it is, the ranks kept at each doubling say. A number that two runs share by chance thus costs
+time and never a wrong answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .index import Index
+from .parts import END
+
+FEWEST = 8  # notes; what is shorter is anybody's
+BASE = 0x9E3779B97F4A7C15  # odd, so that it has an inverse modulo 2**64
+MASK = 2**64 - 1
+INVERSE = pow(BASE, -1, 2**64)
+CODES = np.random.default_rng(20_261).integers(0, MASK, 512, dtype=np.uint64)  # a number for each interval
+RATIO_CODES = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+FOREIGN = 255  # as an interval: a line of the music ends, and is no line of the index
+TABLE = 20  # bits
+DEEPEST = 14  # doublings: 16,384 notes
+
+
+def ratios(interval: np.ndarray, wait: np.ndarray) -> np.ndarray:
+    """How much longer the wait after each note is than the one before it, (N,); 0 where a line begins or ends."""
+    found = np.zeros(len(wait))
+    inside = (interval[1:] != END) & (interval[:-1] != END)
+    np.divide(wait[1:], wait[:-1], out=found[1:], where=inside & (wait[:-1] > 0))
+    return found
+
+
+def ratio_codes(ratio: np.ndarray) -> np.ndarray:
+    """A 64-bit number for each ratio (N,): equal fractions are equal as floating-point numbers."""
+    bits = ratio.view(np.uint64)
+    mixed = bits >> np.uint64(32)
+    mixed ^= bits
+    mixed *= RATIO_CODES[0]
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= RATIO_CODES[1]
+    return mixed
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the numbers of runs of any length are taken from: sums up to each slot, (N + 1,) uint64 modulo 2**64."""
+
+    steps: np.ndarray
+    ratios: np.ndarray
+    inverses: np.ndarray  # (N,) powers by which a run is moved to the beginning
+
+    @classmethod
+    def of(cls, interval: np.ndarray, ratio: np.ndarray) -> Sums:
+        count = len(interval)
+        powers = np.cumprod(np.append(np.uint64(1), np.full(max(0, count - 1), BASE, np.uint64)))[:count]
+        steps, ratios_ = np.zeros(count + 1, np.uint64), np.zeros(count + 1, np.uint64)
+        np.cumsum(CODES[interval.astype(np.int16) + 128] * powers, out=steps[1:])
+        np.cumsum(ratio_codes(ratio) * powers, out=ratios_[1:])
+        inverses = np.cumprod(np.append(np.uint64(1), np.full(max(0, count - 1), INVERSE, np.uint64)))[:count]
+        return cls(steps, ratios_, inverses)
+
+    def runs(self, notes: int, rhythm: bool = True) -> np.ndarray:
+        """A 64-bit number for the run of `notes` notes from each slot on, (N - notes + 1,) uint64.
+
+        Runs beyond the end of a line are numbered too.
+        """
+        count = len(self.inverses)
+        if count < notes:
+            return np.zeros(0, np.uint64)
+        found = self.steps[notes - 1 : count] - self.steps[: count - notes + 1]
+        if rhythm:
+            found += self.ratios[notes - 1 : count]
+            found -= self.ratios[1 : len(found) + 1]
+        found *= self.inverses[: len(found)]
+        return found
+
+
+def sums_of(index: Index) -> Sums:
+    """The sums of an index; worked out once."""
+    if "sums" not in index.made:
+        index.made["sums"] = Sums.of(index.interval, ratio_of(index))
+    return index.made["sums"]
+
+
+def ratio_of(index: Index) -> np.ndarray:
+    """The ratios of an index; worked out once."""
+    if "ratio" not in index.made:
+        index.made["ratio"] = ratios(index.interval, index.wait)
+    return index.made["ratio"]
+
+
+def _runs_of(index: Index, rhythm: bool) -> np.ndarray:
+    name = f"runs {rhythm}"
+    if name not in index.made:
+        index.made[name] = sums_of(index).runs(FEWEST, rhythm)
+    return index.made[name]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """For each slot of the music how many notes from it on stand in the index, 0 below `FEWEST`, and where."""
+
+    notes: np.ndarray  # (Q,)
+    slot: np.ndarray  # (Q,) of the index; -1 where there is none
+
+
+def find(index: Index, interval: np.ndarray, wait: np.ndarray, rhythm: bool = True) -> Matches:
+    """The longest runs of music whose lines lie end to end, by `interval` (END at the last note) and `wait`, (Q,)."""
+    notes, slot = np.zeros(len(interval), np.int64), np.full(len(interval), -1)
+    ratio = ratios(interval, wait)
+    theirs, ours = _runs_of(index, rhythm), Sums.of(interval, ratio).runs(FEWEST, rhythm)
+    table = np.zeros(1 << TABLE, dtype=bool)
+    shift = np.uint64(64 - TABLE)
+    table[ours >> shift] = True
+    near = np.flatnonzero(table[theirs >> shift])
+    near = near[np.isin(theirs[near], ours)]
+    mine = np.flatnonzero(np.isin(ours, theirs[near]))
+    if not len(mine):
+        return Matches(notes, slot)
+    learnt, heard = _covered(near, len(index)), _covered(mine, len(interval))
+    length, partner = _longest(
+        _cut(index.interval, ratio_of(index), learnt, rhythm), _cut(interval, ratio, heard, rhythm, FOREIGN)
+    )
+    enough = length >= FEWEST
+    notes[heard[enough]], slot[heard[enough]] = length[enough], learnt[partner[enough]]
+    return Matches(notes, slot)
+
+
+def _covered(begins: np.ndarray, count: int) -> np.ndarray:
+    """The slots that lie in a run of `FEWEST` notes from one of `begins` on, in order."""
+    change = np.zeros(count + 1, np.int64)
+    np.add.at(change, begins, 1)
+    np.subtract.at(change, begins + FEWEST, 1)
+    return np.flatnonzero(np.cumsum(change[:-1]) > 0)
+
+
+def _cut(interval, ratio, slots: np.ndarray, rhythm: bool, end: int = END) -> tuple[np.ndarray, np.ndarray]:
+    """Intervals of `slots`, `end` where they break off, and the ratio of the time behind the note they lead to."""
+    taken, behind = interval[slots].astype(np.int64), np.zeros(len(slots))
+    breaks = np.append(np.diff(slots) > 1, True)
+    taken[breaks | (taken == END)] = end
+    if rhythm:
+        behind[:-1] = np.where(breaks[:-1], 0, ratio[slots[1:]])
+        behind[taken == end] = 0
+    return taken, behind
+
+
+def _longest(learnt: tuple, heard: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """Length in notes, and the place in `learnt`, of the longest run from each place of `heard` on."""
+    border = len(learnt[0])
+    interval, ratio = (np.concatenate(pair) for pair in zip(learnt, heard, strict=True))
+    levels = _doubled(interval, ratio)
+    order = np.argsort(levels[-1], kind="stable")
+    is_learnt = order < border
+    at = np.arange(len(order))
+    before = np.maximum.accumulate(np.where(is_learnt, at, -1))
+    after = np.minimum.accumulate(np.where(is_learnt, at, len(order))[::-1])[::-1]
+    best, partner = np.zeros(len(heard[0]), np.int64), np.zeros(len(heard[0]), np.int64)
+    for neighbour in (before, after):
+        here = ~is_learnt & (neighbour >= 0) & (neighbour < len(order))
+        mine, theirs = order[here], order[neighbour[here]]
+        length = _shared(levels, interval, mine, theirs)
+        better = length > best[mine - border]
+        best[mine[better] - border], partner[mine[better] - border] = length[better], theirs[better]
+    return best, partner
+
+
+def _doubled(interval: np.ndarray, ratio: np.ndarray) -> list[np.ndarray]:
+    """Ranks of each place by the 1, 2, 4 ... steps that follow, until no two are alike or more steps tell no more.
+
+    A rank is how many places come before all that are alike; those that stand alone are not looked at again.
+    """
+    _, classes = np.unique(ratio, return_inverse=True)
+    ranks, alike, _ = _ranked((interval + 256) * (int(classes.max()) + 1) + classes)
+    levels = [ranks]
+    for level in range(DEEPEST):
+        behind = alike + (1 << level)
+        later = np.where(behind < len(ranks), ranks[np.minimum(behind, len(ranks) - 1)] + 1, 0)
+        before = ranks[alike]
+        inner, left, parted = _ranked(before * (len(ranks) + 1) + later)
+        outer, _, groups = _ranked(before)
+        ranks = ranks.copy()
+        ranks[alike] += inner - outer
+        levels.append(ranks)
+        alike = alike[left]
+        if parted == groups or not len(alike):
+            break
+    return levels
+
+
+def _ranked(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """For each of `keys` (N,) how many are smaller, which are not alone, and how many different ones there are."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    begins = np.append(True, ordered[1:] != ordered[:-1])[: len(keys)]
+    ranks = np.empty(len(keys), np.int64)
+    ranks[order] = np.maximum.accumulate(np.where(begins, np.arange(len(keys)), 0))
+    ends = np.append(begins[1:], True)[: len(keys)]
+    return ranks, np.sort(order[~(begins & ends)]), int(begins.sum())
+
+
+def _shared(levels: list[np.ndarray], interval: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Notes that the runs from places `first` and `second` on have in common, (M,)."""
+    a, b, last = first.copy(), second.copy(), len(interval) - 1
+    for level in range(len(levels) - 1, -1, -1):
+        ranks = levels[level]
+        same = (a <= last) & (b <= last) & (ranks[np.minimum(a, last)] == ranks[np.minimum(b, last)])
+        a[same] += 1 << level
+        b[same] += 1 << level
+    inside = (a <= last) & (b <= last)
+    reaches = inside & (interval[np.minimum(a, last)] == interval[np.minimum(b, last)])
+    return a - first + 1 + reaches

@@ -1,0 +1,141 @@
+"""What was found of a piece, in words and as a page on which both passages stand side by side."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from ..errors import FormatError, MissingExtra
+from ..formats import engraving
+from ..score import TICKS_PER_BEAT, Score, Track, note_array
+from ..theory import MAJOR_NAMES
+from .judging import LENGTHS, Finding, Judged, Passage
+
+SHOWN = 32  # notes of a passage in a snippet; the rest is said in a number
+STYLE = """
+body{font:15px/1.45 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
+table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.35rem .6rem}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem;border-top:1px solid #ccc;padding:1rem 0}
+.pair svg{width:100%;height:auto}code{overflow-wrap:anywhere}.over{color:#a11;font-weight:600}
+@media(max-width:45rem){.pair{grid-template-columns:1fr}}
+"""
+
+
+def words(name: str, found: Judged) -> list[str]:
+    """What was found of the piece `name`, in lines."""
+    lines = [f"{name}: {found.notes:,} notes, {_verdict(found)}"]
+    lines.append(f"  pitch and rhythm: {_said(found.rhythm)}{_beside(found.percentile, found.style)}")
+    if found.pitch:
+        lines.append(f"  pitch alone:      {_said(found.pitch)}{_beside(found.percentile_pitch, found.style)}")
+    if found.quoted:
+        lines.append(f"  quoted from the music it was composed into: {found.quoted} notes in a row at most")
+    for passage in shown(found):
+        lines += [
+            f"  {_heading(passage)}",
+            f"    here   {snippet(passage.onset, passage.pitch)}",
+            f"    there  {snippet(passage.file_onset, passage.file_pitch)}",
+        ]
+    return lines
+
+
+def shown(found: Judged) -> tuple[Passage, ...]:
+    """The passages to be shown: those with rhythm, or where there are none those by pitch alone."""
+    return found.rhythm.passages or (found.pitch.passages if found.pitch else ())
+
+
+def _verdict(found: Judged) -> str:
+    if found.usual is None:
+        return "with no real pieces to compare it with"
+    if found.rhythm.longest > found.usual:
+        return f"more in a row than real pieces share ({found.usual} notes)"
+    return f"no more in a row than real pieces share ({found.usual} notes)"
+
+
+def _said(finding: Finding) -> str:
+    if not finding.longest:
+        return "no run of eight notes stands in the training music"
+    shares = ", ".join(f"{finding.shares[length]:.0%} in runs of {length}" for length in LENGTHS)
+    return f"longest run {finding.longest} notes; {shares}"
+
+
+def _beside(percentile: int | None, style: str) -> str:
+    if percentile is None:
+        return ""
+    return f"; {percentile} % of real stretches{f' of {style}' if style else ''} share less"
+
+
+def _heading(passage: Passage) -> str:
+    figures = f" ({passage.own} without plain figures)" if passage.own < passage.notes else ""
+    moved = f", {abs(passage.semitones)} semitones {'higher' if passage.semitones > 0 else 'lower'}" * bool(
+        passage.semitones
+    )
+    speed = Fraction(passage.faster).limit_denominator(12)
+    paced = "" if speed == 1 else f", {speed} times as fast"
+    return (
+        f"bar {passage.bar}, track {passage.track + 1}: {passage.notes} notes{figures} as in {passage.file}, "
+        f"bar {passage.file_bar}, track {passage.file_track + 1}{moved}{paced}"
+    )
+
+
+def snippet(onset: np.ndarray, pitch: np.ndarray) -> str:
+    """Notes by name with the quarter notes from each to the next: "G4:1/2 A4:1 ..."."""
+    waits = [Fraction(int(wait), TICKS_PER_BEAT) for wait in np.diff(onset)]
+    names = [f"{MAJOR_NAMES[one % 12]}{one // 12 - 1}" for one in pitch.tolist()]
+    named = [f"{name}:{wait}" for name, wait in zip(names, waits, strict=False)] + names[-1:]
+    more = f" ... and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+    return " ".join(named[:SHOWN]) + more
+
+
+# --- as a page
+
+
+def page(pieces: Sequence[tuple[str, Score, Judged]]) -> str:
+    """A page of HTML with every piece (name, score, what was found); passages are engraved where Verovio is there."""
+    parts, remark = [], ""
+    for name, _, found in pieces:
+        verdict = html.escape(_verdict(found))
+        mark = ' class="over"' if found.usual is not None and found.rhythm.longest > found.usual else ""
+        parts.append(f"<h2>{html.escape(name)}</h2><p{mark}>{found.notes:,} notes, {verdict}</p><ul>")
+        parts.append(f"<li>Pitch and rhythm: {_said(found.rhythm)}{_beside(found.percentile, found.style)}</li>")
+        if found.pitch:
+            parts.append(f"<li>Pitch alone: {_said(found.pitch)}{_beside(found.percentile_pitch, found.style)}</li>")
+        parts.append("</ul>")
+        for passage in shown(found):
+            pair, failed = _pair(passage)
+            remark = remark or failed
+            parts.append(f"<h3>{html.escape(_heading(passage))}</h3>{pair}")
+    note = f"<p>{html.escape(remark)}</p>" if remark else ""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Originality</title>'
+        f"<style>{STYLE}</style></head><body><h1>What stands in the training music</h1>{note}{''.join(parts)}"
+        "</body></html>\n"
+    )
+
+
+def _pair(passage: Passage) -> tuple[str, str]:
+    """Both passages side by side, and why they are not engraved where they are not."""
+    sides, failed = [], ""
+    for title, onset, pitch in (
+        ("here", passage.onset, passage.pitch),
+        (passage.file, passage.file_onset, passage.file_pitch),
+    ):
+        try:
+            drawn = "".join(engraving.svg_pages(_music(onset, pitch)))
+            drawn = drawn[drawn.index("<svg") :]
+        except (MissingExtra, FormatError) as error:
+            drawn, failed = "", f"The passages are not engraved: {error}"
+        sides.append(f"<div><b>{html.escape(title)}</b>{drawn}<p><code>{snippet(onset, pitch)}</code></p></div>")
+    return f'<div class="pair">{"".join(sides)}</div>', failed
+
+
+def _music(onset: np.ndarray, pitch: np.ndarray) -> Score:
+    """The first notes of a passage as a score of its own, each held until the next."""
+    onset, pitch = onset[:SHOWN] - onset[0], pitch[:SHOWN]
+    waits = np.diff(onset)
+    lengths = np.append(waits, waits[-1] if len(waits) else TICKS_PER_BEAT)
+    lengths = np.clip(lengths, 1, 16 * TICKS_PER_BEAT)
+    rows = zip(onset.tolist(), lengths.tolist(), pitch.tolist(), [80] * len(onset), [0] * len(onset), strict=True)
+    return Score(note_array(rows), (Track(),))

@@ -1,0 +1,302 @@
+"""What stands in the training music: found at any pitch, speed and place, told from plain figures, and not composed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from music import score_of
+from partimento import api, formats, model_file, originality
+from partimento.encodings import get_encoding
+from partimento.encodings.base import Plan
+from partimento.errors import BadOption, ModelError
+from partimento.originality import NoCopy, build, judge, unpacked
+from partimento.originality.figures import Figures, plain
+from partimento.originality.index import bar_of
+from partimento.recipes import read
+from partimento.rules import FORBIDDEN, Stream
+from partimento.score import Score, Track, note_array
+from partimento.transform import transpose
+from tunes import duet, tune
+
+TUNE = (
+    "G4 quarter, C5 eighth, B4 eighth, D5 half, A4 quarter, F4 eighth, E5 eighth, C5 quarter, Bb4 half, "
+    "D5 eighth, G4 eighth, A4 quarter, E5 half, F5 quarter, C5 eighth, E5 eighth"
+)
+NOTES = 16
+FIGURES = {
+    "scale": "C4 eighth, D4 eighth, E4 eighth, F4 eighth, G4 eighth, A4 eighth, B4 eighth, C5 eighth, D5 eighth",
+    "repeated notes": "G4 eighth, " * 15 + "G4 quarter",
+    "alberti": "C4 eighth, G4 eighth, E4 eighth, G4 eighth, " * 4 + "B3 eighth, G4 eighth, D4 eighth, G4 eighth",
+    "broken chord": "C4 eighth, E4 eighth, G4 eighth, C5 eighth, G4 eighth, E4 eighth, " * 3 + "C4 half",
+    "trill": "A4 sixteenth, B4 sixteenth, " * 8 + "G4 half",
+}
+
+
+def index_of(*scores: Score):
+    return build((f"piece{n}.mid", "tunes", score) for n, score in enumerate(scores))
+
+
+def slower(score: Score, factor: float) -> Score:
+    """The score in longer notes, on a grid fine enough for it."""
+    notes = score.notes.copy()
+    for name in ("onset", "duration"):
+        notes[name] = np.round(notes[name] * factor * 2)
+    return replace(score, notes=notes, ticks_per_beat=2 * score.ticks_per_beat)
+
+
+def longest(index, score: Score, **more) -> int:
+    return judge(index, [score], **more)[0].rhythm.longest
+
+
+# --- what is found
+
+
+@pytest.mark.parametrize("factor", [1, 2, 1.5, 0.5])
+@pytest.mark.parametrize("semitones", [0, 7, -5])
+def test_a_copy_is_found_in_any_key_and_at_any_speed(factor, semitones):
+    known = index_of(tune(1), score_of(f"C4 whole, {TUNE}"))
+    (found,) = judge(known, [slower(transpose(score_of(TUNE), semitones), factor)])
+    assert (found.rhythm.longest, found.rhythm.shares) == (NOTES, {8: 1.0, 12: 1.0, 16: 1.0})
+    (passage,) = found.rhythm.passages
+    assert (passage.file, passage.file_bar, passage.bar) == ("piece1.mid", 2, 1)
+    assert passage.semitones == semitones and passage.faster == pytest.approx(1 / factor)
+
+
+def test_a_copy_is_found_in_another_track_and_inside_chords():
+    known = index_of(score_of(TUNE))
+    low = ", ".join(["C3+E3 half"] * 8)
+    assert longest(known, score_of(low, TUNE)) == NOTES
+    inner = [(onset, length, pitch, velocity, 0) for onset, length, pitch, velocity, _ in score_of(TUNE).notes.tolist()]
+    around = [(onset, 96, pitch, 80, 0) for onset in range(0, 672, 96) for pitch in (40, 96)]
+    assert longest(known, Score(note_array([*inner, *around]))) == NOTES
+
+
+def test_one_other_note_breaks_a_run_and_another_rhythm_leaves_its_pitches():
+    known = index_of(score_of(TUNE))
+    assert longest(known, score_of(TUNE.replace("Bb4 half", "B4 half"))) == 8
+    (found,) = judge(known, [score_of(TUNE.replace("quarter", "dotted-quarter"))])
+    assert found.rhythm.longest < 8 and found.pitch.shares[12] == 1
+
+
+def test_the_share_is_that_of_all_notes():
+    lows = "B2 whole, C2 whole, " * 7
+    (found,) = judge(index_of(score_of(TUNE)), [score_of(f"{TUNE}, C2 whole, {lows}C2 whole")])
+    assert found.notes == 2 * NOTES and found.rhythm.shares == {8: 0.5, 12: 0.5, 16: 0.5}
+
+
+def test_the_search_gives_what_comparing_every_pair_of_places_gives():
+    learnt, heard = [tune(n) for n in range(8)], [tune(n) for n in range(8, 16)]
+    index = index_of(*learnt)
+    for score, found in zip(heard, judge(index, heard, pitch=False), strict=True):
+        mine, best = score.notes, 0
+        waits, steps = np.diff(mine["onset"]), np.diff(mine["pitch"].astype(int))
+        for other in learnt:
+            w, s = np.diff(other.notes["onset"]), np.diff(other.notes["pitch"].astype(int))
+            for a in range(len(steps)):
+                for b in range(len(s)):
+                    n = 0
+                    while a + n < len(steps) and b + n < len(s) and steps[a + n] == s[b + n]:
+                        if n and waits[a + n] * w[b + n - 1] != w[b + n] * waits[a + n - 1]:
+                            break
+                        n += 1
+                    best = max(best, n + 1)
+        raw = max((passage.notes for passage in found.rhythm.passages), default=0)
+        assert raw <= best and (raw == best or best < 8 or found.rhythm.longest < raw)
+
+
+# --- plain figures
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_plain_figure_is_nobodys(name):
+    figure = score_of(FIGURES[name])
+    assert longest(index_of(figure), figure) < 8 or name == "alberti"  # which is heard twice before it is a pattern
+    assert longest(index_of(figure), figure) <= 9
+
+
+def test_a_melody_is_its_own_but_for_the_scale_in_it():
+    run = ", C4 eighth, D4 eighth, E4 eighth, F4 eighth, G4 eighth, A4 eighth, B4 eighth"
+    assert longest(index_of(score_of(TUNE + run)), score_of(TUNE + run)) == NOTES + 4  # three notes only go on
+
+
+def test_figures_note_by_note_are_those_of_the_whole():
+    rng = np.random.default_rng(4)
+    steps = rng.choice([0, 1, 2, -2, 3, -3, 7, -7], 300)
+    steps[50:90], steps[120:160] = 2, np.tile([4, 3, -3, -4], 10)
+    waits = rng.choice([6, 12], 300)
+    waits[50:160] = 6
+    one = Figures()
+    told = [False, *(one.take(int(step), int(wait)) for step, wait in zip(steps, waits, strict=True))]
+    whole = plain(np.append(steps, 127), np.append(waits, 0), np.zeros(1, np.int64))
+    assert told == whole.tolist() and 60 < sum(told) < 200
+
+
+# --- what was given, and real pieces
+
+
+def test_the_prompt_and_its_return_are_no_theft():
+    prompt = score_of(TUNE)
+    again = score_of(f"{TUNE}, G3 whole, {TUNE}")
+    known = index_of(prompt)
+    assert longest(known, again) == NOTES
+    (found,) = judge(known, [again], given=[prompt])
+    assert found.rhythm.longest == 0 and found.quoted == NOTES
+    (other,) = judge(index_of(score_of(TUNE), tune(3)), [score_of("C4 whole")], given=[None])
+    assert other.quoted == 0
+
+
+def test_a_piece_is_placed_among_real_ones():
+    index = index_of(*(tune(n) for n in range(10)))
+    known = replace(index, reference=originality.reference(index, [("tunes", tune(n)) for n in range(10, 20)]))
+    copy, own = judge(known, [tune(2), score_of(TUNE)], styles=["tunes", "tunes"])
+    assert copy.percentile == 100 and own.percentile == 0 and copy.usual is not None
+    assert judge(index, [tune(2)])[0].percentile is None
+
+
+# --- the index
+
+
+def test_an_index_is_packed_without_loss_and_a_damaged_one_is_refused():
+    index = index_of(*(duet(n) for n in range(6)))
+    data = index.packed()
+    again = unpacked(data)
+    assert again.files == index.files and (again.lines == index.lines).all()
+    assert (again.interval == index.interval).all() and (again.wait == index.wait).all()
+    for broken in (data[:-9], b"", data[:40] + b"\0" * 40 + data[80:]):
+        with pytest.raises(ModelError, match="originality index"):
+            unpacked(broken)
+
+
+def test_an_index_that_has_little_room_leaves_out_lines_and_says_so():
+    index = index_of(*(duet(n) for n in range(12)))
+    small = originality.fitted(index, len(index.packed()) * 2 // 3)
+    assert 0 < len(small.lines) < len(index.lines)
+    assert small.left_out == len(index.lines) - len(small.lines)
+
+
+def test_bars_are_counted_from_one_an_upbeat_is_none():
+    metres = [[24, 3, 4], [24 + 3 * 72, 4, 4]]
+    assert [bar_of(tick, 24, metres) for tick in (0, 24, 95, 96, 240, 336)] == [0, 1, 1, 2, 4, 5]
+    assert bar_of(96 * 4, 0, []) == 5
+
+
+# --- the rule
+
+
+def composed(index, melody: Score, most: int, given=None) -> list[int]:
+    """How many notes of `melody` a rule lets through before it forbids the next, note by note."""
+    encoding = get_encoding("notes")
+    cursor = encoding.cursor(Plan(bars=16))
+    stream, rule = Stream(cursor), NoCopy(index, most, given)
+    for number, (sooner, note) in enumerate(pairwise([None, *melody.notes])):
+        wait = int(note["onset"] - (sooner["onset"] if sooner is not None else 0))
+        chosen = {"wait": wait, "program": 0, "part": 0}
+        logits = np.zeros(128)
+        rule("pitch", logits, stream, chosen)
+        if logits[note["pitch"]] == FORBIDDEN:
+            assert (logits == FORBIDDEN).sum() < 4
+            return number
+        chosen |= {"pitch": int(note["pitch"]), "duration": int(note["duration"]) - 1, "velocity": 20}
+        cursor.push(chosen)
+        stream.steps.append(chosen)
+    return len(melody)
+
+
+@pytest.mark.parametrize("most", [8, 11, 15])
+@pytest.mark.parametrize("factor", [1, 2])
+def test_the_rule_lets_so_many_notes_through_and_no_more(most, factor):
+    known, copy = index_of(tune(2), score_of(TUNE)), transpose(slower(score_of(TUNE), factor), 3)
+    copy = replace(copy, notes=replace(copy).notes, ticks_per_beat=48)
+    notes = copy.notes.copy()
+    notes["onset"] //= 2
+    notes["duration"] //= 2
+    assert composed(known, Score(notes), most) == most
+    assert composed(known, Score(notes), NOTES) == NOTES
+
+
+def test_the_rule_lets_figures_pass_and_what_was_given_be_quoted():
+    names = "C4 D4 E4 F4 G4 A4 B4 C5 D5 E5 F5 G5 A5 B5 C6"
+    scale = names.replace(" ", " eighth, ") + " eighth"
+    known = index_of(score_of(scale), score_of(TUNE))
+    assert composed(known, score_of(scale), 8) == 15
+    assert composed(known, score_of(TUNE), 8) == 8
+    assert composed(known, score_of(TUNE), 8, given=index_of(score_of(TUNE))) == NOTES
+
+
+def test_the_rule_sees_the_top_and_the_bottom_of_chords():
+    known = index_of(score_of(TUNE))
+    rows = score_of(TUNE).notes.tolist()
+    below = [(onset, length, 36, 80, 0) for onset, length, *_ in rows]
+    assert composed(known, Score(note_array(rows + below)), 8) == 2 * 8 + 1  # the bass of the ninth chord still
+
+
+def test_what_cannot_be_asked_of_the_rule_is_said(tiny, tmp_path):
+    request = SimpleNamespace(max_copy=None, style="tunes")
+    model = SimpleNamespace(index=None, encoding=get_encoding("notes"))
+    assert originality.no_copy(model, request) == []
+    with pytest.raises(BadOption, match="no index of its training music"):
+        originality.no_copy(model, SimpleNamespace(max_copy=12, style="tunes"))
+    events = SimpleNamespace(index=index_of(tune(1)), encoding=get_encoding("events"))
+    with pytest.raises(BadOption, match="it is kept in notes and voices"):
+        originality.no_copy(events, SimpleNamespace(max_copy=12, style="tunes"))
+
+
+# --- from the model file to the command line
+
+pytest_plugins = ["tiny"]
+
+
+def test_a_model_carries_its_index_and_pieces_their_score(tiny, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = model_file.read(tiny.model, also=(model_file.ORIGINALITY,))[1][model_file.ORIGINALITY]
+    assert 0 < len(data) <= 0.2 * tiny.model.stat().st_size
+    learnt = {name for name, *_ in unpacked(data).files}
+    assert learnt < {f"tune{n:02}.mid" for n in range(12)}  # the others are held out
+    copied = sorted(learnt)[0]
+    code, said, _ = command("originality", tiny.tunes / copied, "--model", tiny.model, "--html", "r.html", "--json")
+    (found,) = json.loads(said)
+    assert code == 0 and found["longest"] > 20 and found["passages"][0]["file"] == copied
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert copied in page and ("<svg" in page or "not engraved" in page)
+    piece = api.compose(model=tiny.model, bars=4, seed=3)
+    known = read(piece.recipe)
+    assert set(known.originality) >= {"longest", "in_8", "in_12", "in_16"}
+    assert api.reproduce(piece.recipe, model=tiny.model).recipe == piece.recipe
+    assert read({name: value for name, value in piece.recipe.items() if name != "originality"}).originality == {}
+
+
+def test_the_rule_holds_while_composing(tiny):
+    index = unpacked(model_file.read(tiny.model, also=(model_file.ORIGINALITY,))[1][model_file.ORIGINALITY])
+    free = [one.score for one in api.compose_candidates(model=tiny.model, bars=8, seed=5, max_copy=0)]
+    ruled = [one.score for one in api.compose_candidates(model=tiny.model, bars=8, seed=5, max_copy=8)]
+    assert max(longest(index, score) for score in ruled) <= 8
+    assert ruled != free or max(longest(index, score) for score in free) <= 8
+    with pytest.raises(BadOption, match="max_copy 3 is out of range"):
+        api.compose(model=tiny.model, bars=8, max_copy=3)
+
+
+def test_a_folder_is_a_corpus_too_and_an_index_can_be_put_in(tiny, command, tmp_path):
+    formats.save(score_of(TUNE), tmp_path / "own.mid")
+    code, said, _ = command("originality", tiny.tunes / "tune03.mid", tmp_path / "own.mid", "--corpus", tiny.tunes)
+    assert code == 0 and "as in tune03.mid" in said and "no run of eight notes" in said
+    info, members = model_file.read(tiny.model, also=model_file.EVERYTHING)
+    bare = tmp_path / "bare.partimento"
+    model_file.write(bare, info, {name: data for name, data in members.items() if name != model_file.ORIGINALITY})
+    with pytest.raises(ModelError, match="partimento corpus index"):
+        api.check_originality([tune(1)], model=bare)
+    code, said, _ = command("corpus", "index", tiny.tunes, "--into", bare, "--workers", 0)
+    assert code == 0 and "wrote" in said
+    assert api.check_originality([tune(1)], model=bare)[0].style == "tunes"
+    with pytest.raises(BadOption, match="alternatives"):
+        api.check_originality([tune(1)], model=bare, corpus=[tiny.tunes])
+
+
+def test_drums_are_no_melody():
+    beat = score_of(TUNE, tracks=(Track(program=128),))
+    assert len(index_of(beat)) == 0 and judge(index_of(score_of(TUNE)), [beat])[0].rhythm.longest == 0
