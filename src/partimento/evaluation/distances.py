@@ -191,6 +191,6 @@ def _frechet(left: np.ndarray, right: np.ndarray) -> float:
     means = [side.mean(axis=0) for side in (left, right)]
     roots = [(side - mean) / np.sqrt(len(side) - 1) for side, mean in zip((left, right), means, strict=True)]
     traces = [float((root**2).sum()) for root in roots]
-    small = [np.linalg.qr(root, "r") for root in roots]
-    shared = float(np.linalg.svd(small[0] @ small[1].T, compute_uv=False).sum())
+    first, second = (np.asarray(np.linalg.qr(root, mode="r")) for root in roots)
+    shared = float(np.linalg.svd(first @ second.T, compute_uv=False).sum())
     return max(0.0, float(((means[0] - means[1]) ** 2).sum()) + sum(traces) - 2 * shared)

@@ -114,7 +114,7 @@ def evaluate(
         _remarks(sides, heard), told, far, compared(sides, span, take, rng),
         (_matrix(heard[0], span), _matrix(heard[1], span)),
         obedience(sides[0].pieces, scales_of or (lambda digest: None), rng),
-        borrowed(*([one.score for one in own] for own in heard), known, rng) if known else None,
+        borrowed([one.score for one in heard[0]], [one.score for one in heard[1]], known, rng) if known else None,
     )  # fmt: skip
 
 
