@@ -93,11 +93,14 @@ def _extra(name: str) -> Any:
 
 @lru_cache(maxsize=1)
 def _serif() -> str | None:
-    """The first family that resvg finds among the installed fonts; it says nothing where it finds none."""
+    """The first family that resvg finds among the installed fonts; it says nothing where it finds none.
+
+    It is asked for as the page's text will be: by its own name, an unknown family is drawn in another font.
+    """
     resvg = _extra("resvg_py")
     empty = bytes(resvg.svg_to_bytes(svg_string=SAMPLE.format("serif", "")))
     for family in SERIFS:
-        if bytes(resvg.svg_to_bytes(svg_string=SAMPLE.format(family, "Ab"))) != empty:
+        if bytes(resvg.svg_to_bytes(svg_string=SAMPLE.format("serif", "Ab"), serif_family=family)) != empty:
             return family
     return None
 
