@@ -26,7 +26,7 @@ NEAREST = 3  # passages that are told
 STRETCH = 16  # bars: real pieces are compared with by stretches of so many
 QUANTILES = np.linspace(0, 100, 101)
 MEASURES = ("longest", "longest_pitch", *(f"in_{length}" for length in LENGTHS))
-AT_ONCE = 400_000  # notes that are searched for together
+AT_ONCE = 1_500_000  # notes that are searched for together
 USUAL = 95  # percentile of real pieces up to which sharing is usual
 
 

@@ -155,7 +155,7 @@ def _longest(learnt: tuple, heard: tuple) -> tuple[np.ndarray, np.ndarray]:
     """Length in notes, and the place in `learnt`, of the longest run from each place of `heard` on."""
     border = len(learnt[0])
     interval, ratio = (np.concatenate(pair) for pair in zip(learnt, heard, strict=True))
-    levels = _doubled(interval, ratio)
+    levels = _doubled(interval, ratio, border)
     order = np.argsort(levels[-1], kind="stable")
     is_learnt = order < border
     at = np.arange(len(order))
@@ -171,38 +171,48 @@ def _longest(learnt: tuple, heard: tuple) -> tuple[np.ndarray, np.ndarray]:
     return best, partner
 
 
-def _doubled(interval: np.ndarray, ratio: np.ndarray) -> list[np.ndarray]:
-    """Ranks of each place by the 1, 2, 4 ... steps that follow, until no two are alike or more steps tell no more.
+def _doubled(interval: np.ndarray, ratio: np.ndarray, border: int) -> list[np.ndarray]:
+    """Ranks of each place by the 1, 2, 4 ... steps that follow, until more steps tell no more.
 
-    A rank is how many places come before all that are alike; those that stand alone are not looked at again.
+    A rank is how many places come before all that are alike. Places from `border` on are music, those before it learnt.
+    Only where both are alike is it looked at what follows: how the others stand among themselves is no matter, for they
+    share no more with any place of the other side.
     """
     _, classes = np.unique(ratio, return_inverse=True)
-    ranks, alike, _ = _ranked((interval + 256) * (int(classes.max()) + 1) + classes)
+    is_learnt = np.arange(len(interval)) < border
+    ranks, alike, group, _ = _parted((interval + 256) * (int(classes.max()) + 1) + classes, is_learnt)
     levels = [ranks]
     for level in range(DEEPEST):
+        if not len(alike):
+            break
         behind = alike + (1 << level)
         later = np.where(behind < len(ranks), ranks[np.minimum(behind, len(ranks) - 1)] + 1, 0)
-        before = ranks[alike]
-        inner, left, parted = _ranked(before * (len(ranks) + 1) + later)
-        outer, _, groups = _ranked(before)
+        sizes = np.bincount(group)
+        place, left, fresh, parts = _parted(group * (len(ranks) + 1) + later, is_learnt[alike])
         ranks = ranks.copy()
-        ranks[alike] += inner - outer
+        ranks[alike] += place - (np.cumsum(sizes) - sizes)[group]
         levels.append(ranks)
-        alike = alike[left]
-        if parted == groups or not len(alike):
+        alike, group = alike[left], fresh
+        if parts == len(sizes):
             break
     return levels
 
 
-def _ranked(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """For each of `keys` (N,) how many are smaller, which are not alone, and how many different ones there are."""
-    order = np.argsort(keys, kind="stable")
+def _parted(keys: np.ndarray, is_learnt: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """How many of `keys` (N,) are smaller than each; which are alike with one of the other side, and in which group.
+
+    Groups are numbered from 0 in the order of their keys. Last, how many different keys there are.
+    """
+    order = np.argsort(keys)
     ordered = keys[order]
-    begins = np.append(True, ordered[1:] != ordered[:-1])[: len(keys)]
-    ranks = np.empty(len(keys), np.int64)
-    ranks[order] = np.maximum.accumulate(np.where(begins, np.arange(len(keys)), 0))
-    ends = np.append(begins[1:], True)[: len(keys)]
-    return ranks, np.sort(order[~(begins & ends)]), int(begins.sum())
+    begins = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(keys)])
+    sizes = np.diff(np.append(begins, len(keys)))
+    place = np.empty(len(keys), np.int64)
+    place[order] = np.repeat(begins, sizes)
+    learnt = np.add.reduceat(is_learnt[order].astype(np.int64), begins) if len(begins) else sizes
+    mixed = (learnt > 0) & (learnt < sizes)
+    group = np.repeat(np.arange(int(mixed.sum())), sizes[mixed])
+    return place, order[np.repeat(mixed, sizes)], group, len(begins)
 
 
 def _shared(levels: list[np.ndarray], interval: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
