@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ NEAREST = 3  # passages that are told
 STRETCH = 16  # bars: real pieces are compared with by stretches of so many
 QUANTILES = np.linspace(0, 100, 101)
 MEASURES = ("longest", "longest_pitch", *(f"in_{length}" for length in LENGTHS))
+MANY = 20  # pieces
 AT_ONCE = 1_500_000  # notes that are searched for together
 USUAL = 95  # percentile of real pieces up to which sharing is usual
 
@@ -177,8 +179,15 @@ def judge(
 
 
 def _judged(index, batch, pieces, scores, given, pitch, passages) -> list[Judged]:
-    by_rhythm = _findings(index, batch, scores, given, True, passages)
-    by_pitch = _findings(index, batch, scores, given, False, passages) if pitch else {}
+    def found(rhythm: bool) -> dict:
+        return _findings(index, batch, scores, given, rhythm, passages)
+
+    if len(pieces) < MANY or not pitch:
+        by_rhythm, by_pitch = found(True), found(False) if pitch else {}
+    else:  # side by side: the time goes into sorting, which leaves the interpreter free
+        search.sums_of(index)
+        with ThreadPoolExecutor(2) as pool:
+            by_rhythm, by_pitch = pool.map(found, (True, False))
     nothing = Finding(0, dict.fromkeys(LENGTHS, 0.0)), 0
     return [
         Judged(

@@ -1,11 +1,11 @@
 """The search: for every note of some music, the longest run from it on that also stands in the index. Exact.
 
 Runs are equal where their intervals are, and the ratios of the times between their notes; pitch alone leaves the ratios
-out. First the index is filtered: only notes stay that lie in a run of `FEWEST` notes whose 64-bit number is that of
-such a run in the music; no run is lost by that. What stays is sorted with the music by all that follows (a suffix
-array, built by doubling: Manber and Myers 1993); of each note the nearest neighbours from the index share the longest
-run with it, and how long it is, the ranks kept at each doubling say. A number that two runs share by chance thus costs
-time and never a wrong answer.
+out. First the index is filtered: only notes stay that lie in a run of `FEWEST` notes whose 64-bit number begins like
+that of such a run in the music; no run is lost by that. What stays is sorted with the music by all that follows (a
+suffix array, built by doubling: Manber and Myers 1993); of each note the nearest neighbours from the index share the
+longest run with it, and how long it is, the ranks kept at each doubling say. A number that two runs share by chance
+thus costs time and never a wrong answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ INVERSE = pow(BASE, -1, 2**64)
 CODES = np.random.default_rng(20_261).integers(0, MASK, 512, dtype=np.uint64)  # a number for each interval
 RATIO_CODES = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 FOREIGN = 255  # as an interval: a line of the music ends, and is no line of the index
-TABLE = 20  # bits
+TABLE = (20, 27)  # bits, at least and at most
+SPARSE = 7  # bits of a table beyond those of what it holds
 DEEPEST = 14  # doublings: 16,384 notes
 
 
@@ -115,12 +116,8 @@ def find(index: Index, interval: np.ndarray, wait: np.ndarray, rhythm: bool = Tr
     notes, slot = np.zeros(len(interval), np.int64), np.full(len(interval), -1)
     ratio = ratios(interval, wait)
     theirs, ours = _runs_of(index, rhythm), Sums.of(interval, ratio).runs(FEWEST, rhythm)
-    table = np.zeros(1 << TABLE, dtype=bool)
-    shift = np.uint64(64 - TABLE)
-    table[ours >> shift] = True
-    near = np.flatnonzero(table[theirs >> shift])
-    near = near[np.isin(theirs[near], ours)]
-    mine = np.flatnonzero(np.isin(ours, theirs[near]))
+    near = _among(theirs, ours)
+    mine = _among(ours, theirs[near])
     if not len(mine):
         return Matches(notes, slot)
     learnt, heard = _covered(near, len(index)), _covered(mine, len(interval))
@@ -130,6 +127,14 @@ def find(index: Index, interval: np.ndarray, wait: np.ndarray, rhythm: bool = Tr
     enough = length >= FEWEST
     notes[heard[enough]], slot[heard[enough]] = length[enough], learnt[partner[enough]]
     return Matches(notes, slot)
+
+
+def _among(numbers: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Places of all 64-bit `numbers` that are among `others`, and of a few that only begin like one of them."""
+    bits = int(np.clip(len(others).bit_length() + SPARSE, *TABLE))
+    table, shift = np.zeros(1 << bits, dtype=bool), np.uint64(64 - bits)
+    table[others >> shift] = True
+    return np.flatnonzero(table[numbers >> shift])
 
 
 def _covered(begins: np.ndarray, count: int) -> np.ndarray:
