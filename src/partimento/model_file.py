@@ -184,7 +184,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(path)
     except FileNotFoundError as error:
         raise ModelError(
-            f"{path}: there is no such model file; `partimento styles` lists those that are shipped"
+            f"{path}: there is no such model file; a shipped style goes by --style, `partimento styles` lists them"
         ) from error
     except (zipfile.BadZipFile, OSError, NotImplementedError, ValueError) as error:
         raise ModelError(f"{path}: not a model file ({error}); wanted one that `partimento train` wrote") from error

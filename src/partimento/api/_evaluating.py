@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import evaluation, formats, styles
+from .. import evaluation, formats, model_file, styles
 from ..corpus import prepared
 from ..corpus.files import find_files
 from ..errors import BadOption, FormatError
@@ -42,6 +42,8 @@ def evaluate(
     chosen = [_chosen(Path(one), limit, seed) for one in (generated, real)]
     total, read = sum(map(len, chosen)), 0
     sides, skipped = [], []
+    if model is not None:
+        model_file.read_info(Path(model))  # before all the music is read
     for files in chosen:
         side, broken = _loaded(files, read, total, progress)
         read += len(files)

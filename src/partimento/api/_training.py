@@ -146,6 +146,22 @@ def warnings_of(model: Path | str) -> list[str]:
     return list((model_file.read_info(model).get("card") or {}).get("health", {}).get("warnings", ()))
 
 
+def check_request(request: TrainingRequest) -> None:
+    """Raises what is wrong with a request, as far as that is known before its music is read."""
+    folder = request.output.absolute().parent
+    if not folder.is_dir():
+        raise BadOption(f"{request.output}: there is no folder {folder}; make it, or write elsewhere")
+    if request.encoding_options.get("axes") and request.labels is None:
+        raise BadOption("an axis of your own is a column of a file of labels; name that file: --labels")
+    check_can_train()
+    from ..training.loop import TrainingPlan
+
+    settled, _ = begun(request)
+    _plan(TrainingPlan, settled)
+    if settled.start is None:
+        get_encoding(settled.encoding, **beginning.checked(settled.encoding, settled.encoding_options))
+
+
 def check_can_train() -> None:
     """Raises `MissingExtra` where a package that training needs is not installed."""
     for name in TRAINING_NEEDS:

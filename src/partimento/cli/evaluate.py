@@ -37,7 +37,7 @@ NAMED = 5  # skipped files, listed without --verbose
 def command(
     generated: Path, real: Path, as_json: bool, html: Path | None, verbose: bool, **wanted: Any
 ) -> None:  # fmt: skip
-    """Set composed music (GENERATED) beside real music (REAL): two folders of MIDI or MusicXML, or two files.
+    """Set composed music (GENERATED) beside real music (REAL): two folders of MIDI or MusicXML.
 
     Can a classifier tell them apart, and by what? Then the field's metrics, with 95 % intervals.
 

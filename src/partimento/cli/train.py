@@ -87,7 +87,7 @@ def command(
         shlex.join(["partimento", *sys.argv[1:]]), _chosen.choice(**wanted),
         epochs or 0.0, notes or 0.0, tensorboard, preset=preset, from_scratch=from_scratch,
     )  # fmt: skip
-    api.check_can_train()
+    api.check_request(request)
     try:
         with Live() as live:
             music = api.prepare(request, live.read)

@@ -87,7 +87,7 @@ def told_apart(table: Table, rng: np.random.Generator, *, classifier: str = "lin
     if min(len(table.ours), len(table.theirs)) < FEWEST or not table.names:
         return None
     kinds = np.repeat([1.0, 0.0], [len(table.ours), len(table.theirs)])
-    deals = [_deal(kinds, rng) for _ in range(DEALS)]
+    deals = [_deal(table.both, kinds, rng) for _ in range(DEALS)]
     scores, lost, chance = CLASSIFIERS[classifier](table.both, kinds, deals, rng)
     value, interval = _auc(scores, deals, len(table.ours), chance, rng)
     tells, feature_chance = _alone(table, kinds, lost, rng)
@@ -100,13 +100,17 @@ def told_apart(table: Table, rng: np.random.Generator, *, classifier: str = "lin
     return Told(value, interval, classifier, limit, p, feature_chance, tells)
 
 
-def _deal(kinds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The fold of each piece (N,), as many of each kind in each as can be."""
+def _deal(table: np.ndarray, kinds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The fold of each piece (N,), as many of each kind in each as can be.
+
+    Pieces that are alike in all features (N, F) are dealt together, or one would be judged by what its double taught.
+    """
     fold = np.empty(len(kinds), dtype=int)
     for kind in np.unique(kinds):
         own = np.flatnonzero(kinds == kind)
         fold[own] = rng.permutation(len(own)) % FOLDS
-    return fold
+    _, first, twins = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    return fold[first[twins.ravel()]]
 
 
 def _auc(

@@ -69,9 +69,8 @@ def _beside(percentile: int | None, style: str) -> str:
 
 def _heading(passage: Passage) -> str:
     figures = f" ({passage.own} without plain figures)" if passage.own < passage.notes else ""
-    moved = f", {abs(passage.semitones)} semitones {'higher' if passage.semitones > 0 else 'lower'}" * bool(
-        passage.semitones
-    )
+    far, way = abs(passage.semitones), "higher" if passage.semitones > 0 else "lower"
+    moved = f", {far} semitone{'s' * (far != 1)} {way}" * bool(far)
     speed = Fraction(passage.faster).limit_denominator(12)
     paced = "" if speed == 1 else f", {speed} times as fast"
     return (
