@@ -57,7 +57,7 @@ def _verdict(found: Judged) -> str:
 def _said(finding: Finding) -> str:
     if not finding.longest:
         return "no run of eight notes stands in the training music"
-    shares = ", ".join(f"{finding.shares[length]:.0%} in runs of {length}" for length in LENGTHS)
+    shares = ", ".join(f"{100 * finding.shares[length]:.0f} % in runs of {length}" for length in LENGTHS)
     return f"longest run {finding.longest} notes; {shares}"
 
 
