@@ -22,7 +22,7 @@ from ..score import Score
 from ..theory import pitched
 from ._models import loaded_model
 from ._pieces import compose
-from ._training import TrainingRequest, begun, check_can_train, prepare, train
+from ._training import TrainingRequest, begun, check_can_train, check_settings, prepare, train
 
 if TYPE_CHECKING:
     from ..training.progress import Progress
@@ -87,18 +87,21 @@ def compare(request: ComparisonRequest, progress=None) -> Iterator[Happened]:
     """
     check_can_train()
     candidates = _candidates(request)
-    request.output.mkdir(parents=True, exist_ok=True)
     rows: dict[str, Compared] = {name: Compared(name) for name, _ in candidates}
     caches: dict[str, Cache] = {}
     for name, asked in candidates:
         try:
+            check_settings(asked)
             caches[name] = _music(asked, request, progress)
         except PartimentoError as error:
             rows[name] = Compared(name, failed=str(error))
+            if not caches and name == candidates[-1][0]:
+                raise  # there is nothing to compare, and so no page
             yield Happened(name, row=rows[name])
-    music = _Music(request, caches, progress) if caches else None
+    request.output.mkdir(parents=True, exist_ok=True)
+    music = _Music(request, caches, progress)
     for name, asked in candidates:
-        if music is not None and name in caches:
+        if name in caches:
             try:
                 yield from _one(name, asked, caches[name], music, rows)
             finally:

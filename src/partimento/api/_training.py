@@ -153,6 +153,11 @@ def check_request(request: TrainingRequest) -> None:
         raise BadOption(f"{request.output}: there is no folder {folder}; make it, or write elsewhere")
     if request.encoding_options.get("axes") and request.labels is None:
         raise BadOption("an axis of your own is a column of a file of labels; name that file: --labels")
+    check_settings(request)
+
+
+def check_settings(request: TrainingRequest) -> None:
+    """Raises `BadOption` or `UnknownName` for a family, an encoding or an option that there is not."""
     check_can_train()
     from ..training.loop import TrainingPlan
 
