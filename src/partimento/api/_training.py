@@ -148,9 +148,6 @@ def warnings_of(model: Path | str) -> list[str]:
 
 def check_request(request: TrainingRequest) -> None:
     """Raises what is wrong with a request, as far as that is known before its music is read."""
-    folder = request.output.absolute().parent
-    if not folder.is_dir():
-        raise BadOption(f"{request.output}: there is no folder {folder}; make it, or write elsewhere")
     if request.encoding_options.get("axes") and request.labels is None:
         raise BadOption("an axis of your own is a column of a file of labels; name that file: --labels")
     check_settings(request)

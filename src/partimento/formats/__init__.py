@@ -32,9 +32,9 @@ __all__ = ["check_target", "load", "save"]
 
 def _module(table: dict[str, str], path: Path, verb: str) -> ModuleType:
     suffix = path.suffix.lower()
-    if verb == "read" and path.is_dir():
-        raise FormatError(f"{path}: a folder, where a file is wanted; name its files, as in {path}/*.mid")
     if suffix not in table:
+        if path.is_dir():
+            raise FormatError(f"{path}: cannot {verb} it: this is a folder, not a file; name a file inside it")
         raise FormatError(f"{path}: cannot {verb} {suffix or 'a file without suffix'!r}; there are {', '.join(table)}")
     return importlib.import_module(f".{table[suffix]}", __name__)
 
