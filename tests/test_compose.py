@@ -270,7 +270,7 @@ def refused(command, *arguments) -> str:
         ("-o piece", "piece.*there are .mid"),
         ("-o nowhere/piece.mid", "nowhere/piece.mid|nowhere"),
         ("-o file.txt/piece.mid", "file.txt"),
-        ("-o .", r"\.mid"),
+        ("-o .", "a folder, not a file"),
         ("--model nowhere.partimento", "nowhere.partimento: there is no such model file"),
         ("--model file.txt", "file.txt: not a model file"),
         ("--model .", "not a model file"),
