@@ -253,7 +253,7 @@ def plan_of(options: argparse.Namespace) -> TrainingPlan:
     family = options.family or preset.family
     own = {
         name: getattr(options, name)
-        for name in ("width", "layers", "heads", "dropout", "head_width", "intervals", "missed")
+        for name in ("width", "layers", "heads", "dropout", "head_width", "intervals", "missed", "recall")
     }
     known = preset.options if family == preset.family else {}
     chosen = known | {name: value for name, value in own.items() if value is not None}
@@ -359,7 +359,7 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=40.0, help="to train (the first time; turned into steps)")
     parser.add_argument("--steps", type=int, default=0, help="instead of minutes")
     parser.add_argument("--family", help="a model family; the preset's options hold for its own alone")
-    for name in ("width", "layers", "heads", "head-width", "intervals", "batch", "window", "threads"):
+    for name in ("width", "layers", "heads", "head-width", "intervals", "recall", "batch", "window", "threads"):
         parser.add_argument(f"--{name}", type=int, help="instead of the preset's")
     for name in ("dropout", "missed", "rate", "weight-decay"):
         parser.add_argument(f"--{name}", type=float, help="instead of the preset's")

@@ -82,9 +82,11 @@ def side_by_side(model, twin, rows: np.ndarray, skip: int = 0):
                 )
 
 
-@pytest.mark.parametrize("family", ["recurrent", "relative"])
-def test_scores_by_intervals_are_in_the_graphs_too(family):
-    model = built(family, "voices", intervals=3)
+@pytest.mark.parametrize(
+    ("family", "options"), [("recurrent", {}), ("relative", {}), ("relative", {"recall": 9})]
+)  # fmt: skip
+def test_scores_by_intervals_are_in_the_graphs_too(family, options):
+    model = built(family, "voices", intervals=3, **options)
     twin = exported(model, "voices")
     pairs = list(side_by_side(model, twin, random_rows(twin.encoding, 3, 12)))
     assert pairs and all(np.allclose(wanted, found, atol=1e-4) for wanted, found in pairs)

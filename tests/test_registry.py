@@ -55,7 +55,7 @@ CELLS = {  # options that change the path through a family
             "is_told": False,
         },
     ),
-    "relative": ({"intervals": 3}, {"intervals": 0, "layers": 1}),
+    "relative": ({"intervals": 3}, {"intervals": 0, "layers": 1}, {"recall": 12}),
     "recurrent": ({"cell": "gru"}, {"cell": "lstm"}, {"intervals": 3}),
     "stack": (
         {"net": (("lstm", 16), ("dropout", 0.0), ("gru", 16), ("dense", 8), ("batch-norm",), ("leaky", 0.2))},
@@ -284,12 +284,14 @@ def families() -> list:
 
 
 def random_batch(encoding, size: int, length: int) -> dict[str, torch.Tensor]:
-    """Rows of music that nobody wrote; the last fifth of the second piece is padding."""
+    """Rows of music that nobody wrote, some of which come twice; the last fifth of the second piece is padding."""
     rng = np.random.default_rng(7)
     drawn = [rng.integers(0, classes_of(field), (size, length + 1, field.width)) for field in encoding.fields]
     rows = np.concatenate(drawn, axis=-1)
     for field in encoding.composed:
         rows[:, 0, encoding.columns[field.name] :][:, : field.width] = -1
+    part = length // 4
+    rows[:, 1 + 2 * part : 1 + 3 * part] = rows[:, 1 : 1 + part]
     both = torch.from_numpy(rows)
     mask = torch.ones(size, length, dtype=torch.bool)
     mask[1:, -length // 5 :] = False
