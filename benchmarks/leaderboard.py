@@ -8,7 +8,6 @@ Read are all `results/*.json`. A file may hold
 - `"leaderboard": [{"task": "jsb-16", "model": "...", "nats": 0.42, "interval": [0.40, 0.44], "told": "...", "note":
   "..."}]`, rows of likelihood for one of `TASKS`, beside `command`, `machine`, `seed` and `date` as `_figures.origin`
   has them; any benchmark can write such rows;
-- what benchmarks/jsb.py writes with `--json` (`test` with `nats` and `interval`);
 - what benchmarks/evaluate.py writes (`rows` with `kind`, `auc` and `origin`);
 - `published.json`: figures of others, with their sources.
 
@@ -136,12 +135,7 @@ def _cards(task: str) -> Iterator[dict[str, Any]]:
 def _measured(task: str, results: Mapping[str, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Rows that benchmarks wrote."""
     for found in results.values():
-        rows = list(found.get("leaderboard", []))
-        if "jsb.py" in found.get("command", "") and isinstance(found.get("test"), Mapping):
-            test = found["test"]
-            name = found.get("model", "learnt from the train split alone")
-            rows.append({"task": "jsb-16", "model": name, "nats": test["nats"], "interval": test.get("interval")})
-        for row in rows:
+        for row in found.get("leaderboard", []):
             if row["task"] == task:
                 note = f"; {row['note']}" if row.get("note") else ""
                 yield {**row, "ours": True, "whose": "measured", "from": f"{origin_of(found)}{note}"}

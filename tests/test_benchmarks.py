@@ -95,6 +95,25 @@ def test_no_cell_is_scored_by_what_comes_after_it():
     assert not np.allclose(scored[0][12], scored[1][12], atol=1e-2)
 
 
+def test_keys_of_a_frame_are_given_to_voices_and_none_is_lost():
+    frames = [[48, 55, 64, 72], [48, 63, 72], [48, 57, 72], [50, 74], [72], []]
+    found = jsb.voices_of(frames)
+    assert found.tolist() == [
+        [72, 64, 55, 48], [72, 63, -1, 48], [72, -1, 57, 48], [74, -1, -1, 50], [72, -1, -1, -1], [-1] * 4,
+    ]  # fmt: skip
+    assert [sorted(row[row >= 0].tolist()) for row in found] == frames
+    with pytest.raises(ValueError, match="a frame of 5 keys"):
+        jsb.voices_of([[40, 45, 50, 55, 60]])
+
+
+def test_a_run_says_its_place_on_the_board_by_note_or_by_frame():
+    found = {"parameters": 2_000_000, "test": {"nats": 0.5, "interval": [0.4, 0.6]}}
+    note, frame = (jsb.board_row(grid, "relative", found) for grid in ("sixteenth", "quarter"))
+    assert (note["task"], note["nats"], note["interval"]) == ("jsb-16", 0.5, [0.4, 0.6])
+    assert (frame["task"], frame["nats"], frame["interval"]) == ("jsb-quarter", 2.0, [1.6, 2.4])
+    assert "upper bound" in frame["note"] and "note" not in note
+
+
 def test_a_tune_of_the_train_split_is_known_in_another_key_and_at_twice_the_speed():
     rng = np.random.default_rng(1)
     tune = rng.choice([60, 62, 64, 65, 67, 69], size=40)

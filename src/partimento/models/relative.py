@@ -25,12 +25,14 @@ class Family(Composer):
 
     A small corpus teaches it more than it teaches the other families, as what holds in one key holds in all. It needs
     an encoding that says what each line sounds, as `voices` does; with others it is the family `recurrent`. With
-    `recall`, it looks so many steps back for what came when the music stood as it stands now, see `Recall`.
+    `recall`, it looks so many steps back for what came when the music stood as it stands now, see `Recall`; while it
+    learns, `missed` is the share of what the ear tells that is lost, `forgotten` that of the recurrent weights.
     """
 
     def __init__(
         self, fields: Sequence[Field], *, width: int = 256, layers: int = 2, dropout: float = 0.4,
         head_width: int = 160, intervals: int = 16, missed: float = 0.0, recall: int = 0,
+        forgotten: float = 0.0,
     ):  # fmt: skip
         ear = Ear(fields, width, missed)
         recalls = Recall(fields, recall) if recall and ear.lines else None
@@ -39,7 +41,7 @@ class Family(Composer):
         super().__init__(fields, width + extra, StepEmbedding(fields, width), heads)
         self.ear, self.recall, self.layers, self.memory_width = ear, recalls, layers, width
         self.memory = nn.GRU(width, width, num_layers=layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout, self.forgotten = nn.Dropout(dropout), forgotten
 
     def hidden(self, batch: Batch) -> Tensor:
         embedded = self.embedding(batch["last"], batch["steps"])
@@ -47,9 +49,25 @@ class Family(Composer):
         if self.ear.lines:
             pitches, heard = self.ear.through(batch["steps"])
             embedded = embedded + self.ear(pitches, heard)
-        hidden, _ = self.memory(self.dropout(embedded))
+        hidden = self._remembered(self.dropout(embedded))
         recalled = [self.recall.through(batch["last"], batch["steps"])] if self.recall is not None else []
         return torch.cat([self.dropout(hidden), *heard[2:], *recalled], dim=-1)
+
+    def _remembered(self, embedded: Tensor) -> Tensor:
+        """(B, T, width) through the GRU; while it learns, `forgotten` of the weights from its state to its state lack.
+
+        That is DropConnect on recurrent weights (Merity et al. 2018), one draw a batch.
+        """
+        memory = self.memory
+        if not (self.training and self.forgotten):
+            return memory(embedded)[0]
+        weights = [
+            F.dropout(weight, self.forgotten) if name.startswith("weight_hh") else weight
+            for name, weight in memory.named_parameters()  # in the order that the kernel wants, layer by layer
+        ]
+        start = embedded.new_zeros(self.layers, len(embedded), self.memory_width)  # PyTorch: has_biases ... batch_first
+        found, _ = torch.gru(embedded, start, weights, True, self.layers, memory.dropout, True, False, True)
+        return found
 
     def begin(self, size: int) -> list[Tensor]:
         """Hidden states (size, width) of each layer, then what is in the ear, then what can be recalled."""

@@ -23,6 +23,7 @@ BOTH_WAYS = {f"bi-{name}": cell for name, cell in RECURRENT.items()}
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "leaky": nn.LeakyReLU}
 INPUTS = ("scalar", "embedding")
 NET = (("lstm", 256), ("dropout", 0.3), ("lstm", 256))
+STEEPEST = 1000
 JUDGED = 16  # in evaluation, every so many steps of a model that sees a window both ways are predicted
 
 
@@ -108,16 +109,19 @@ class Family(Composer):
 
     `biases`: 1 as Keras counts them, 2 as cuDNN has them. `sees`: the steps before it that a choice sees; 0 for all,
     a state being carried. Layers that go both ways need such a window. `last_only` learns the last step of one alone.
+    `steep`: where classes enter as scalars, the first layer begins able to tell them apart, see `_apart`; 0 as Keras.
     """
 
     is_chained = False
 
     def __init__(
         self, fields: Sequence[Field], *, net: Sequence[Sequence[Any]] = NET, inputs: str = "embedding",
-        embedding: int = 64, biases: int = 2, sees: int = 0, last_only: bool = False,
+        embedding: int = 64, biases: int = 2, sees: int = 0, last_only: bool = False, steep: float = 0.0,
     ):  # fmt: skip
         entered = Inputs(fields, inputs, embedding)
         built, width = _built(net, entered.width, biases)
+        if steep:
+            _apart(built[0], steep)
         super().__init__(fields, width, entered, Leaves(fields, width))
         self.layers, self.window = nn.ModuleList(built), sees
         both = any(isinstance(layer, nn.RNNBase) and layer.bidirectional for layer in built)
@@ -260,3 +264,21 @@ def _with_biases(cell: nn.RNNBase, biases: int) -> nn.RNNBase:
                 value.zero_()
                 value[cell.hidden_size : 2 * cell.hidden_size] = 1.0
     return cell
+
+
+def _apart(layer: nn.Module, steep: float) -> None:
+    """Let each gate of a recurrent layer begin as a threshold somewhere from 0 to 1 in one of its inputs.
+
+    Glorot's weights make nearly the same of all classes where a class is one number, and an optimiser takes long to
+    part them. With thresholds drawn all over, `steep` the slope at each, the first layer begins as a table of random
+    vectors would (random features: Rahimi and Recht 2007), and what follows can learn at once.
+    """
+    if not isinstance(layer, nn.RNNBase) or not 0 < steep <= STEEPEST:
+        raise BadOption(f"steep {steep!r} is for nets whose first layer is recurrent, and from 0 to {STEEPEST}")
+    with torch.no_grad():
+        for name, weight in layer.named_parameters():
+            if name.startswith("weight_ih_l0"):
+                gates, inputs = weight.shape
+                which, sides = torch.arange(gates), torch.randint(0, 2, (gates,)) * 2 - 1
+                weight[which, torch.randint(0, inputs, (gates,))] = slope = steep * sides.to(weight.dtype)
+                layer.get_parameter(name.replace("weight", "bias")).sub_(slope * torch.rand(gates))
