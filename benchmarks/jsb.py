@@ -56,6 +56,8 @@ RUN = 12  # notes in a row that make a passage of one tune a passage of another
 SAME_TUNE = 0.6  # share of a soprano's notes in such passages from which it counts as a tune of the train split
 SCORED_TOGETHER = 8  # pieces
 TIMED_STEPS, SPARE = 12, 0.9  # steps timed to turn minutes into steps; the rest of the time is for judging
+WHOLE_OPTIONS = ("width", "layers", "heads", "head_width", "intervals", "recall", "tunes")  # of a family
+SHARE_OPTIONS = ("dropout", "missed", "forgotten")
 JUDGED = 12  # times in a run
 
 
@@ -288,7 +290,18 @@ def plan_of(options: argparse.Namespace) -> TrainingPlan:
     family = options.family or preset.family
     own = {
         name: getattr(options, name)
-        for name in ("width", "layers", "heads", "dropout", "head_width", "intervals", "missed", "recall", "forgotten")
+        for name in (
+            "width",
+            "layers",
+            "heads",
+            "dropout",
+            "head_width",
+            "intervals",
+            "missed",
+            "recall",
+            "tunes",
+            "forgotten",
+        )
     }
     known = preset.options if family == preset.family else {}
     chosen = known | {name: value for name, value in own.items() if value is not None}
@@ -405,9 +418,20 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=40.0, help="to train (the first time; turned into steps)")
     parser.add_argument("--steps", type=int, default=0, help="instead of minutes")
     parser.add_argument("--family", help="a model family; the preset's options hold for its own alone")
-    for name in ("width", "layers", "heads", "head-width", "intervals", "recall", "batch", "window", "threads"):
+    for name in (
+        "width",
+        "layers",
+        "heads",
+        "head-width",
+        "intervals",
+        "recall",
+        "tunes",
+        "batch",
+        "window",
+        "threads",
+    ):
         parser.add_argument(f"--{name}", type=int, help="instead of the preset's")
-    for name in ("dropout", "missed", "forgotten", "rate", "weight-decay"):
+    for name in (*SHARE_OPTIONS, "rate", "weight-decay"):
         parser.add_argument(f"--{name}", type=float, help="instead of the preset's")
     parser.add_argument("--device", help="cpu or cuda, instead of the preset's")
     parser.add_argument("--precision", choices=("f32", "bf16"), help="instead of the preset's")

@@ -5,7 +5,7 @@ import torch
 
 from music import score_of
 from partimento.encodings import get_encoding
-from partimento.models._recall import CAP, GRADES, Recall
+from partimento.models._recall import CAP, GRADES, Recall, Recalled
 from partimento.models.relative import Family
 
 VOICES = get_encoding("voices")
@@ -68,6 +68,23 @@ def test_of_two_places_that_agree_longer_wins_then_later():
     tune = quarters("C5 E5 F5 C5 G5 F5 C5")
     _, _, _, each, _ = recalled(f"{tune}, A5 quarter", "C3 whole, C3 whole")
     assert each[-4, 0] == VOICES.fields[-4].pitch_at + 79  # G5, which came later than E5
+
+
+def test_other_lines_do_as_they_did_where_the_tune_went_on_as_now():
+    strain = quarters("C5 D5 E5 F5")
+    low = "C3 quarter, B2 quarter, C3 quarter, A2 quarter, F3 quarter, G3 quarter, A3 quarter, D3 quarter"
+    rows = rows_of(f"{strain}, {strain}", low)
+    recall, columns = Recall(VOICES.fields, 64, tunes=2), VOICES.columns
+    bass = Recalled(next(f for f in VOICES.fields if f.name == "bass"), recall, ["soprano"], 4)
+    told = recall.through(rows[:, :-1], rows[:, 1:])
+    _, found = bass.told(told, rows[:, 1:], torch.full(told.shape[:2], 50))
+    did, strength = found[-1]
+    last = 7 * 4  # the second F5: the tune agrees for two moves, the bass does not
+    assert did[0, last] == rows[0, 1 + 3 * 4, columns["bass"]] and strength[0, last] >= 2 * 3
+    other = rows[:, 1:].clone()
+    other[0, last, columns["soprano"]] += 1  # the tune goes elsewhere: nothing is recalled
+    did, strength = bass.told(told, other, torch.full(told.shape[:2], 50))[1][-1]
+    assert did[0, last] == -1 and strength[0, last] == 0
 
 
 def test_grades_grow_with_the_agreement():

@@ -26,6 +26,7 @@ class Composer(nn.Module):
     """
 
     stride = 1  # steps a call: 1 when autoregressive, the window when it paints a block
+    begins_common = False  # whether its last layers begin at the frequency of each class, see `training.commonness`
     is_chained = True  # whether a field sees those of its step that are chosen before it
     embedding: Any
     heads: Any

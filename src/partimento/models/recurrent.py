@@ -19,6 +19,8 @@ CELLS = {"gru": nn.GRU, "lstm": nn.LSTM}
 class Family(Composer):
     """`layers` recurrent layers of `width`; `cell` is "gru" or "lstm"; `intervals`: see `Heads`."""
 
+    begins_common = True
+
     def __init__(
         self, fields: Sequence[Field], *, cell: str = "gru", width: int = 384, layers: int = 2, dropout: float = 0.3,
         head_width: int = 160, intervals: int = 0,

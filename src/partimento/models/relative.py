@@ -25,17 +25,18 @@ class Family(Composer):
 
     A small corpus teaches it more than it teaches the other families, as what holds in one key holds in all. It needs
     an encoding that says what each line sounds, as `voices` does; with others it is the family `recurrent`. With
-    `recall`, it looks so many steps back for what came when the music stood as it stands now, see `Recall`; while it
-    learns, `missed` is the share of what the ear tells that is lost, `forgotten` that of the recurrent weights.
+    `recall`, it looks so many steps back for what came when the music stood as it stands now, with `tunes` at so many
+    places where the first line did, see `Recall`. While it learns, `missed` is the share of what the ear tells that is
+    lost, `forgotten` that of the recurrent weights.
     """
 
     def __init__(
         self, fields: Sequence[Field], *, width: int = 256, layers: int = 2, dropout: float = 0.4,
         head_width: int = 160, intervals: int = 16, missed: float = 0.0, recall: int = 0,
-        forgotten: float = 0.0,
+        tunes: int = 0, forgotten: float = 0.0,
     ):  # fmt: skip
         ear = Ear(fields, width, missed)
-        recalls = Recall(fields, recall) if recall and ear.lines else None
+        recalls = Recall(fields, recall, tunes) if recall and ear.lines else None
         heads = RelativeHeads(fields, width, head_width, dropout, intervals, ear.size, recalls)
         extra = ear.size + (recalls.size if recalls is not None else 0)
         super().__init__(fields, width + extra, StepEmbedding(fields, width), heads)

@@ -34,6 +34,7 @@ class Family(Coder):
 
     seen: Tensor
 
+    begins_common = True
     points_a_block = 2  # mean and logarithm of the variance
 
     def __init__(
