@@ -56,7 +56,7 @@ RUN = 12  # notes in a row that make a passage of one tune a passage of another
 SAME_TUNE = 0.6  # share of a soprano's notes in such passages from which it counts as a tune of the train split
 SCORED_TOGETHER = 8  # pieces
 TIMED_STEPS, SPARE = 12, 0.9  # steps timed to turn minutes into steps; the rest of the time is for judging
-WHOLE_OPTIONS = ("width", "layers", "heads", "head_width", "intervals", "recall", "tunes")  # of a family
+WHOLE_OPTIONS = ("width", "layers", "heads", "head_width", "intervals", "recall", "tunes", "phrases")  # of a family
 SHARE_OPTIONS = ("dropout", "missed", "forgotten")
 JUDGED = 12  # times in a run
 

@@ -84,7 +84,12 @@ def side_by_side(model, twin, rows: np.ndarray, skip: int = 0):
 
 @pytest.mark.parametrize(
     ("family", "options"),
-    [("recurrent", {}), ("relative", {}), ("relative", {"recall": 9}), ("relative", {"recall": 9, "tunes": 3})],
+    [
+        ("recurrent", {}),
+        ("relative", {}),
+        ("relative", {"recall": 9}),
+        ("relative", {"recall": 9, "tunes": 3, "phrases": True}),
+    ],
 )
 def test_scores_by_intervals_are_in_the_graphs_too(family, options):
     model = built(family, "voices", intervals=3, **options)

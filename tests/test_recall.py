@@ -5,6 +5,7 @@ import torch
 
 from music import score_of
 from partimento.encodings import get_encoding
+from partimento.models._ear import STANDS, Ear
 from partimento.models._recall import CAP, GRADES, Recall, Recalled
 from partimento.models.relative import Family
 
@@ -91,6 +92,19 @@ def test_grades_grow_with_the_agreement():
     grades = Recall(VOICES.fields, 4).grades
     assert len(grades) == CAP + 1 and grades[0] == 0 and grades[-1] == len(GRADES) - 1
     assert (grades.diff() >= 0).all() and all(grades[first] == at for at, first in enumerate(GRADES))
+
+
+def test_a_phrase_ends_where_all_lines_stand_still_for_longer_than_a_beat():
+    phrase, low = "C5 quarter, D5 quarter, E5 half", "C3 quarter, B2 quarter, C3 half"
+    rows = rows_of(f"{phrase}, {phrase}, C5 half, D5 half", f"{low}, {low}, A2 half, G2 quarter, F2 quarter")
+    ear = Ear(VOICES.fields, 4, phrases=True)
+    _, heard = ear.through(rows[:, 1:])
+    since, length = heard[3][0].long().T
+    stands = 8 + STANDS + 1  # the sixteenth by which the half note is known to be one
+    assert since[stands - 1] == stands and since[stands] == STANDS  # the silence before counts too
+    assert length[stands - 1] == 0 and length[stands] == 8 + 2 and length[stands + 16] == 16
+    assert since[stands + 15] == STANDS + 15 and since[stands + 16] == STANDS
+    assert heard[3][0, -1].tolist() != [STANDS, 16]  # D5 half over two notes is no standing still
 
 
 def test_a_model_with_recall_learns_to_trust_a_return():
