@@ -288,21 +288,7 @@ def plan_of(options: argparse.Namespace) -> TrainingPlan:
     """The preset with what is asked for otherwise."""
     preset = PRESETS[options.preset]
     family = options.family or preset.family
-    own = {
-        name: getattr(options, name)
-        for name in (
-            "width",
-            "layers",
-            "heads",
-            "dropout",
-            "head_width",
-            "intervals",
-            "missed",
-            "recall",
-            "tunes",
-            "forgotten",
-        )
-    }
+    own = {name: getattr(options, name) for name in (*WHOLE_OPTIONS, *SHARE_OPTIONS)}
     known = preset.options if family == preset.family else {}
     chosen = known | {name: value for name, value in own.items() if value is not None}
     asked = {
@@ -418,19 +404,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=40.0, help="to train (the first time; turned into steps)")
     parser.add_argument("--steps", type=int, default=0, help="instead of minutes")
     parser.add_argument("--family", help="a model family; the preset's options hold for its own alone")
-    for name in (
-        "width",
-        "layers",
-        "heads",
-        "head-width",
-        "intervals",
-        "recall",
-        "tunes",
-        "batch",
-        "window",
-        "threads",
-    ):
-        parser.add_argument(f"--{name}", type=int, help="instead of the preset's")
+    for name in (*WHOLE_OPTIONS, "batch", "window", "threads"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="instead of the preset's")
     for name in (*SHARE_OPTIONS, "rate", "weight-decay"):
         parser.add_argument(f"--{name}", type=float, help="instead of the preset's")
     parser.add_argument("--device", help="cpu or cuda, instead of the preset's")
