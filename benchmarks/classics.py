@@ -95,8 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         count = sum(len(places) for _, places in music.places)
         print(f"{len(music.words):,} words to learn, {music.size} different ones; judged by {count:,} held-out words")
         print(f"by the frequency of each word alone {(by_frequency := commonness(music)):.3f} nats", flush=True)
-        theirs = followed("original", original(music, options), options)
         own = [followed(name, ours(music, options, Path(folder), name), options) for name in SIDES]
+        theirs = followed("original", original(music, options), options)
     sides, figures = [theirs, *own], {one.name: compared(theirs, one) for one in own}
     print("\n".join(["", *shown(sides, figures)]))
     if options.json:
@@ -323,21 +323,31 @@ def behind(model: Composer, windows: Tensor) -> Tensor:
 
 
 def followed(name: str, run: Taken, options: argparse.Namespace) -> Side:
-    """One side for its time, judged now and then; the clock stands still while it is judged."""
-    clock, found = CLOCKS[options.clock], Side(name)
-    limit = 60 * (options.minutes if name == "original" else options.our_minutes)
+    """One side for its time, or until Ctrl-C, judged now and then; the clock stands still while it is judged."""
+    found = Side(name)
+    try:
+        _follow(found, run, options)
+    except KeyboardInterrupt:
+        if not found.curve:
+            raise
+        print(f"{name}: ended after {found.curve[-1]['seconds']} s")
+    return found
+
+
+def _follow(found: Side, run: Taken, options: argparse.Namespace) -> None:
+    clock = CLOCKS[options.clock]
+    limit = 60 * (options.minutes if found.name == "original" else options.our_minutes)
     spent, due, updates, started = 0.0, 0.0, -1, None
     for heard, judge, parameters in run:
         spent, updates = spent + (clock() - started if started is not None else 0.0), updates + 1
         if spent >= due or spent >= limit:
             loss, found.parameters = judge(), parameters
             found.curve.append({"seconds": round(spent, 2), "loss": round(loss, 4), "updates": updates, **heard})
-            print(f"{name}: {spent:7.1f} s  {heard['epochs']:6.2f} epochs  held out {loss:.4f}", flush=True)
+            print(f"{found.name}: {spent:7.1f} s  {heard['epochs']:6.2f} epochs  held out {loss:.4f}", flush=True)
             due = next_point(spent, limit, options.points)
         if spent >= limit:
-            return found
+            return
         started = clock()
-    return found
 
 
 def next_point(spent: float, limit: float, points: int) -> float:
@@ -367,7 +377,10 @@ def shown(sides: Sequence[Side], figures: Mapping[str, Sequence[dict[str, Any]]]
     head = ["", "held-out loss", "original: s", "epochs", "words learnt", "ours: s", "epochs", "words learnt", "times"]
     found = [*table(head, rows), ""]
     found += [f"{side.name}: lowest {side.lowest:.3f}, {side.parameters:,} parameters" for side in sides]
-    return [*found, *(f"goal, {GOAL:g} times less time: {met(name, one[-1]['times'])}" for name, one in figures.items())]
+    return [
+        *found,
+        *(f"goal, {GOAL:g} times less time: {met(name, one[-1]['times'])}" for name, one in figures.items()),
+    ]
 
 
 def _cells(point: dict[str, float] | None) -> list[str]:

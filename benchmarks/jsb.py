@@ -56,7 +56,7 @@ RUN = 12  # notes in a row that make a passage of one tune a passage of another
 SAME_TUNE = 0.6  # share of a soprano's notes in such passages from which it counts as a tune of the train split
 SCORED_TOGETHER = 8  # pieces
 TIMED_STEPS, SPARE = 12, 0.9  # steps timed to turn minutes into steps; the rest of the time is for judging
-WHOLE_OPTIONS = ("width", "layers", "heads", "head_width", "intervals", "recall", "tunes", "phrases")  # of a family
+WHOLE_OPTIONS = ("width", "layers", "heads", "head_width", "intervals", "recall")  # of a family
 SHARE_OPTIONS = ("dropout", "missed", "forgotten")
 JUDGED = 12  # times in a run
 
@@ -73,7 +73,7 @@ class Preset:
 PRESETS = {
     "cpu": Preset(
         "relative",
-        {"width": 256, "dropout": 0.6, "head_width": 160, "intervals": 16, "missed": 0.2},
+        {"width": 256, "dropout": 0.6, "head_width": 160, "intervals": 16, "missed": 0.2, "recall": 256},
         {"batch": 12, "window": 384, "rate": 2e-3, "weight_decay": 0.3, "device": "cpu", "precision": "bf16"},
     ),
     "gpu": Preset(

@@ -8,7 +8,8 @@ Read are all `results/*.json`. A file may hold
 - `"leaderboard": [{"task": "jsb-16", "model": "...", "nats": 0.42, "interval": [0.40, 0.44], "told": "...", "note":
   "..."}]`, rows of likelihood for one of `TASKS`, beside `command`, `machine`, `seed` and `date` as `_figures.origin`
   has them; any benchmark can write such rows;
-- what benchmarks/evaluate.py writes (`rows` with `kind`, `auc` and `origin`);
+- what benchmarks/evaluate.py writes (`rows` with `kind`, `auc` and `origin`; `earlier` is set by hand in those that a
+  change of the rules has made old, until a run replaces them);
 - `published.json`: figures of others, with their sources.
 
 What the shipped models say of themselves is read from the model files.
@@ -155,7 +156,7 @@ def _told(found: Mapping[str, Any]) -> Iterator[str]:
         f"{'; '.join(sources)}. The [two-sample test](evaluation.md) of every row: AUC 0.5 is music that a "
         "classifier cannot tell from real pieces, 1 music that it always can. Overlap: the mean overlapping area of "
         "the field's metrics (Yang and Lerch 2020), 1 at best. Fréchet distance by features of our own, with what "
-        "sets of this size give by chance."
+        "sets of this size give by chance. An earlier state: composed before the rules were last changed."
     )
     yield ""
     yield "| what | pieces | AUC [95 %] | p | overlap | Fréchet (by chance) | what gives it away |"
@@ -174,6 +175,7 @@ def _cells(row: Mapping[str, Any]) -> Sequence[str]:
     first, last = row.get("frechet_chance") or (0.0, 0.0)
     name = f"`{row['name']}`" if row["kind"] == "styles" else row["name"]
     name += " (too few to say)" if min(row["pieces"]) < FEW else ""
+    name += " (an earlier state)" if row.get("earlier") else ""
     tells = ", ".join(f"{one['feature']} {'high' if one['auc'] > 0.5 else 'low'}" for one in row["tells"][:3])
     return (
         name, f"{row['pieces'][0]}, {row['pieces'][1]}", auc, "-" if row.get("p") is None else f"{row['p']:.3f}",

@@ -88,7 +88,6 @@ def side_by_side(model, twin, rows: np.ndarray, skip: int = 0):
         ("recurrent", {}),
         ("relative", {}),
         ("relative", {"recall": 9}),
-        ("relative", {"recall": 9, "tunes": 3, "phrases": True}),
     ],
 )
 def test_scores_by_intervals_are_in_the_graphs_too(family, options):

@@ -5,8 +5,7 @@ import torch
 
 from music import score_of
 from partimento.encodings import get_encoding
-from partimento.models._ear import STANDS, Ear
-from partimento.models._recall import CAP, GRADES, Recall, Recalled
+from partimento.models._recall import CAP, GRADES, Recall
 from partimento.models.relative import Family
 
 VOICES = get_encoding("voices")
@@ -71,40 +70,10 @@ def test_of_two_places_that_agree_longer_wins_then_later():
     assert each[-4, 0] == VOICES.fields[-4].pitch_at + 79  # G5, which came later than E5
 
 
-def test_other_lines_do_as_they_did_where_the_tune_went_on_as_now():
-    strain = quarters("C5 D5 E5 F5")
-    low = "C3 quarter, B2 quarter, C3 quarter, A2 quarter, F3 quarter, G3 quarter, A3 quarter, D3 quarter"
-    rows = rows_of(f"{strain}, {strain}", low)
-    recall, columns = Recall(VOICES.fields, 64, tunes=2), VOICES.columns
-    bass = Recalled(next(f for f in VOICES.fields if f.name == "bass"), recall, ["soprano"], 4)
-    told = recall.through(rows[:, :-1], rows[:, 1:])
-    _, found = bass.told(told, rows[:, 1:], torch.full(told.shape[:2], 50))
-    did, strength = found[-1]
-    last = 7 * 4  # the second F5: the tune agrees for two moves, the bass does not
-    assert did[0, last] == rows[0, 1 + 3 * 4, columns["bass"]] and strength[0, last] >= 2 * 3
-    other = rows[:, 1:].clone()
-    other[0, last, columns["soprano"]] += 1  # the tune goes elsewhere: nothing is recalled
-    did, strength = bass.told(told, other, torch.full(told.shape[:2], 50))[1][-1]
-    assert did[0, last] == -1 and strength[0, last] == 0
-
-
 def test_grades_grow_with_the_agreement():
     grades = Recall(VOICES.fields, 4).grades
     assert len(grades) == CAP + 1 and grades[0] == 0 and grades[-1] == len(GRADES) - 1
     assert (grades.diff() >= 0).all() and all(grades[first] == at for at, first in enumerate(GRADES))
-
-
-def test_a_phrase_ends_where_all_lines_stand_still_for_longer_than_a_beat():
-    phrase, low = "C5 quarter, D5 quarter, E5 half", "C3 quarter, B2 quarter, C3 half"
-    rows = rows_of(f"{phrase}, {phrase}, C5 half, D5 half", f"{low}, {low}, A2 half, G2 quarter, F2 quarter")
-    ear = Ear(VOICES.fields, 4, phrases=True)
-    _, heard = ear.through(rows[:, 1:])
-    since, length = heard[3][0].long().T
-    stands = 8 + STANDS + 1  # the sixteenth by which the half note is known to be one
-    assert since[stands - 1] == stands and since[stands] == STANDS  # the silence before counts too
-    assert length[stands - 1] == 0 and length[stands] == 8 + 2 and length[stands + 16] == 16
-    assert since[stands + 15] == STANDS + 15 and since[stands + 16] == STANDS
-    assert heard[3][0, -1].tolist() != [STANDS, 16]  # D5 half over two notes is no standing still
 
 
 def test_a_model_with_recall_learns_to_trust_a_return():

@@ -55,7 +55,7 @@ CELLS = {  # options that change the path through a family
             "is_told": False,
         },
     ),
-    "relative": ({"intervals": 3}, {"intervals": 0, "layers": 1}, {"recall": 12, "tunes": 2, "phrases": True}),
+    "relative": ({"intervals": 3}, {"intervals": 0, "layers": 1}, {"recall": 12}),
     "recurrent": ({"cell": "gru"}, {"cell": "lstm"}, {"intervals": 3}),
     "stack": (
         {"net": (("lstm", 16), ("dropout", 0.0), ("gru", 16), ("dense", 8), ("batch-norm",), ("leaky", 0.2))},

@@ -16,8 +16,6 @@ LONGEST = 31  # steps on one pitch, beyond which none are told apart
 RECENT = 4  # pitches of each line that are remembered
 WIDEST, FARTHEST = 12, 31  # semitones of a move and between two lines, likewise
 SPREAD = 0.2  # of the tables' entries as training begins
-STANDS = 5  # steps that all lines have been on their pitches when a phrase seems to end: longer than a beat of four
-LONGEST_PHRASE, GRAIN = 127, 4  # steps, and steps that are told apart of a phrase's length
 LOUD = 4.0  # by which the shares of pitch classes, mostly below a third, are brought near to 1
 
 
@@ -27,18 +25,17 @@ class Ear(nn.Module):
     The lines are the pitches that sound as a step begins (given fields that a composed one `holds`). For each line it
     remembers for how many steps its pitch has been there and its last `RECENT` pitches; of all lines together, how
     much of each pitch class has been heard, fading at four rates (as a key is felt: Toiviainen and Krumhansl 2003).
-    With `phrases`, also for how long since all lines last stood still, as at a fermata, and how long the phrase before
-    was: the next end can be felt coming. `forward` makes of it a vector in which pitches enter by their intervals
-    alone. While it learns, each single thing is missed at a share `missed` of the steps.
+    `forward` makes of it a vector in which pitches enter by their intervals alone. While it learns, each single thing
+    is missed at a share `missed` of the steps.
     """
 
     columns: Tensor
     zeros: Tensor
     fades: Tensor
 
-    def __init__(self, fields: Sequence[Field], width: int, missed: float = 0.0, phrases: bool = False):
+    def __init__(self, fields: Sequence[Field], width: int, missed: float = 0.0):
         super().__init__()
-        self.missed, self.phrases = missed, phrases
+        self.missed = missed
         at, held = columns_of(fields), {entry.holds for entry in fields if not entry.given}
         lines = [entry for entry in fields if entry.name in held and entry.pitch_at >= 0]
         self.lines, self.size = len(lines), len(FADES) * CLASSES * bool(lines)  # numbers that `shares` gives
@@ -52,22 +49,13 @@ class Ear(nn.Module):
         self.pairs = list(combinations(range(len(lines)), 2))
         self.between = nn.ModuleList(nn.Embedding(2 + 2 * FARTHEST, width) for _ in self.pairs)
         self.key = nn.Linear(self.size, width) if lines else None
-        counted = (LONGEST_PHRASE + 1, LONGEST_PHRASE // GRAIN + 1, 2 * (LONGEST_PHRASE // GRAIN) + 1)
-        self.clock = nn.ModuleList(nn.Embedding(size, width) for size in (counted if phrases and lines else ()))
-        for table in (*self.ages, *self.moves, *self.between, *self.clock):
+        for table in (*self.ages, *self.moves, *self.between):
             nn.init.normal_(table.get_parameter("weight"), std=SPREAD)
 
-    @property
-    def kept(self) -> int:
-        """Tensors of the state."""
-        return (3 + self.phrases) if self.lines else 0
-
     def begin(self, size: int) -> list[Tensor]:
-        """Nothing heard: ages (size, lines), pitches (size, lines, RECENT), shares (size, fades * 12) of classes; with
-        `phrases`, steps since the last one ended and how many it had (size, 2)."""
+        """Nothing heard: ages (size, lines), pitches (size, lines, RECENT), shares (size, fades * 12) of classes."""
         recent = torch.full((size, self.lines, RECENT), -1, dtype=torch.int64)
-        clock = [torch.zeros(size, 2)] if self.phrases else []
-        return [torch.zeros(size, self.lines), recent, torch.zeros(size, self.size), *clock] if self.lines else []
+        return [torch.zeros(size, self.lines), recent, torch.zeros(size, self.size)] if self.lines else []
 
     def pitches(self, rows: Tensor) -> Tensor:
         """Rows (..., columns) of coming steps -> the pitch of each line as they begin (..., lines), -1 for silence."""
@@ -76,7 +64,7 @@ class Ear(nn.Module):
 
     def listen(self, pitches: Tensor, heard: Sequence[Tensor]) -> list[Tensor]:
         """What is in the ear once lines sound `pitches` (B, lines), from what was before."""
-        age, recent, shares, *clock = heard
+        age, recent, shares = heard
         sung = pitches >= 0
         moved = sung & (pitches != recent[..., 0])
         older = torch.cat([pitches[..., None], recent[..., :-1]], dim=-1)
@@ -84,17 +72,10 @@ class Ear(nn.Module):
         now = one.to(shares.dtype).mean(-2)[:, None]  # (B, 1, classes)
         kept = shares.unflatten(-1, (len(FADES), CLASSES))
         kept = kept * self.fades + (1 - self.fades) * now
-        age = torch.where(moved, torch.zeros_like(age), (age + 1).clamp(max=LONGEST))
-        recent = torch.where(moved[..., None], older, recent)
-        return [age, recent, kept.flatten(-2), *(self._ticked(one, age) for one in clock)]
-
-    def _ticked(self, clock: Tensor, age: Tensor) -> Tensor:
-        """Steps since a phrase ended and those of the one before, (B, 2), a step later; ages (B, lines)."""
-        since = clock[:, 0] + 1
-        ends = age.min(-1).values == STANDS  # it began to stand still so long ago
-        length = torch.where(ends, since - STANDS, clock[:, 1])
-        since = torch.where(ends, torch.full_like(since, STANDS), since)
-        return torch.stack([since, length], dim=-1).clamp(max=LONGEST_PHRASE)
+        return [
+            torch.where(moved, torch.zeros_like(age), (age + 1).clamp(max=LONGEST)),
+            torch.where(moved[..., None], older, recent), kept.flatten(-2),
+        ]  # fmt: skip
 
     def through(self, rows: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Rows (B, T, columns) -> pitches (B, T, lines) and what is in the ear at each step, each (B, T, ...)."""
@@ -108,7 +89,7 @@ class Ear(nn.Module):
 
     def forward(self, pitches: Tensor, heard: Sequence[Tensor]) -> Tensor:
         """Pitches (..., lines) and what is in the ear, likewise, -> (..., width)."""
-        age, recent, shares, *clock = heard
+        age, recent, shares = heard
         found = torch.zeros((), device=pitches.device)
         for line, table in enumerate(self.ages):
             found = found + self._noticed(table(age[..., line].long()))
@@ -120,10 +101,6 @@ class Ear(nn.Module):
             found = found + self._noticed(table(_interval(pitches[..., first], pitches[..., second], FARTHEST)))
         if self.key is not None:  # as heard from the line that is chosen second, in four voices the bass
             found = found + self._noticed(self.key(_turned(shares, pitches[..., min(1, self.lines - 1)]) * LOUD))
-        for since, length in (one.long().unbind(-1) for one in clock):
-            whole, most = length // GRAIN, LONGEST_PHRASE // GRAIN
-            for table, at in zip(self.clock, (since, whole, whole - since // GRAIN + most), strict=True):
-                found = found + self._noticed(table(at))
         return found
 
     def _noticed(self, told: Tensor) -> Tensor:

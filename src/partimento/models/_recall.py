@@ -14,7 +14,6 @@ GRADES = (0, 1, 2, 3, 4, 5, 6, 8, 10, 13, 17, 23, 31, 43)  # of agreement: where
 WIDEST = 12  # semitones of a recalled move
 UNHEARD = -2  # before the music; -1 is silence
 LOUD = 4.0  # by which scores are raised, so that they are learnt in time
-TUNE = 0  # the line that is chosen first
 BEFORE_ANY, AGREED, LEFT = 0, 1, 2  # whether the lines chosen in this step did what is recalled
 
 
@@ -24,9 +23,7 @@ class Recall(nn.Module):
     A model with a fading memory learns seldom, from a small corpus, that a strain which begins again will go on as it
     did; here the longest agreement is found as by prediction with partial matching (Cleary and Witten 1984). It is
     looked for twice: of all lines together, and of each line by itself (a tune that returns with other harmony).
-    Agreement is counted in moves, so that long notes do not seem a return of themselves. With `tunes`, so many places
-    are told where the first line, the tune, went as now: the other lines can do as they did there, once it is known
-    how the tune goes on.
+    Agreement is counted in moves, so that long notes do not seem a return of themselves.
     """
 
     columns: Tensor
@@ -34,15 +31,14 @@ class Recall(nn.Module):
     zeros: Tensor
     grades: Tensor
 
-    def __init__(self, fields: Sequence[Field], reach: int, tunes: int = 0):
+    def __init__(self, fields: Sequence[Field], reach: int):
         super().__init__()
         at = columns_of(fields)
         held = {entry.holds: entry.name for entry in fields if not entry.given and entry.holds and entry.pitch_at >= 0}
         lines = [entry for entry in fields if entry.name in held and entry.pitch_at >= 0]
         self.names = [held[entry.name] for entry in lines]  # of what is chosen, line by line
-        self.lines, self.reach, self.tunes = len(lines), reach, tunes
-        self.parts = (3 * len(lines) + 1, tunes * (1 + len(lines)))
-        self.size = sum(self.parts)  # numbers that `listen` finds
+        self.lines, self.reach = len(lines), reach
+        self.size = 3 * len(lines) + 1  # numbers that `listen` finds
         for name, values in (
             ("columns", [at[one.name] for one in lines]), ("chosen", [at[one] for one in self.names]),
             ("zeros", [one.pitch_at for one in lines]),
@@ -61,7 +57,7 @@ class Recall(nn.Module):
         """Rows (B, columns) of the last and the coming step -> what is recalled (B, size) float, the state.
 
         Of all lines together: the choice of each line (-1 where nothing agrees), the grade of agreement; then of each
-        line by itself likewise; then of each place of the tune the grade and the choice of each line.
+        line by itself likewise.
         """
         heard, done, moves, own = state
         pitches = (given[..., self.columns] - self.zeros).clamp(min=-1)
@@ -79,8 +75,7 @@ class Recall(nn.Module):
         late = torch.arange(self.reach, 0, -1, device=moves.device)
         rank = moves * self.reach + late
         best = rank.argmax(1, keepdim=True)  # (B, 1)
-        rank_own = own * ((CAP + 1) * self.reach) + rank[..., None]
-        best_own = rank_own.argmax(1, keepdim=True)  # (B, 1, lines)
+        best_own = (own * ((CAP + 1) * self.reach) + rank[..., None]).argmax(1, keepdim=True)  # (B, 1, lines)
         length, length_own = moves.gather(1, best), own.gather(1, best_own)[:, 0]
         all_did = done.gather(1, best[..., None].expand(-1, -1, self.lines))[:, 0]
         each_did = done.gather(1, best_own)[:, 0]
@@ -89,10 +84,6 @@ class Recall(nn.Module):
             torch.where(length > 0, all_did, nothing), self.grades[length],
             torch.where(length_own > 0, each_did, nothing), self.grades[length_own],
         ]  # fmt: skip
-        if self.tunes:
-            places = rank_own[..., 0].topk(self.tunes, dim=1).indices  # (B, tunes)
-            there = done.gather(1, places[..., None].expand(-1, -1, self.lines))
-            found += [self.grades[own[..., 0].gather(1, places)], there.flatten(1)]
         return torch.cat(found, dim=-1).float()
 
     @torch.no_grad()
@@ -113,12 +104,9 @@ class Recalled(nn.Module):
     def __init__(self, field: Field, recall: Recall, before: Sequence[str], width: int):
         super().__init__()
         self.lines, self.line, self.pitch_at = recall.lines, recall.names.index(field.name), field.pitch_at
-        self.parts, self.tunes = recall.parts, recall.tunes
         self.others = [(recall.names.index(name), int(recall.chosen[recall.names.index(name)])) for name in before]
         self.register_buffer("classes", torch.arange(field.size), persistent=False)
         tables = {"all": 3 * len(GRADES), "own": len(GRADES)}
-        if recall.tunes and any(line == TUNE for line, _ in self.others):
-            tables["tune"] = 3 * len(GRADES)
         self.scores = nn.ModuleDict({name: nn.Embedding(size, 1) for name, size in tables.items()})
         self.strengths = nn.ModuleDict({name: nn.Embedding(size, width) for name, size in tables.items()})
         self.kinds = nn.ModuleDict({name: nn.Embedding(3 + 2 * WIDEST + 1, width) for name in tables})
@@ -131,40 +119,21 @@ class Recalled(nn.Module):
     def told(self, recalled: Tensor, chosen: Tensor, own: Tensor) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
         """Recalled (..., size), known columns (..., columns), the line's pitch (...) -> (..., width) for the head, and
         the choices recalled with how surely, each (...), for `scored`."""
-        recalled, tune = recalled.long().split(self.parts, dim=-1)
+        recalled = recalled.long()
         all_did, length = recalled[..., : self.lines], recalled[..., self.lines]
+        state = torch.full_like(length, BEFORE_ANY)
+        if self.others:
+            agreed = torch.stack([all_did[..., line] == chosen[..., at] for line, at in self.others], -1).all(-1)
+            state = torch.where(agreed, torch.full_like(length, AGREED), torch.full_like(length, LEFT))
         each_did, own_length = recalled[..., self.lines + 1 : -self.lines], recalled[..., -self.lines :]
         found = {
-            "all": (all_did[..., self.line], length * 3 + self._agreed(all_did, chosen, self.others)),
+            "all": (all_did[..., self.line], length * 3 + state),
             "own": (each_did[..., self.line], own_length[..., self.line]),
         }
-        if "tune" in self.scores:
-            found["tune"] = self._of_tune(tune[..., : self.tunes], tune[..., self.tunes :], chosen)
         mixed = torch.zeros((), device=recalled.device)
         for name, (did, strength) in found.items():
             mixed = mixed + self.strengths[name](strength) + self.kinds[name](self._kind(did, own))
         return mixed, list(found.values())
-
-    def _agreed(self, did: Tensor, chosen: Tensor, others: Sequence[tuple[int, int]]) -> Tensor:
-        """Whether `others`, lines and their columns in what is chosen, do what they did: one of three states (...)."""
-        nothing = torch.zeros_like(did[..., 0])
-        if not others:
-            return nothing + BEFORE_ANY
-        agreed = torch.stack([did[..., line] == chosen[..., at] for line, at in others], -1).all(-1)
-        return torch.where(agreed, nothing + AGREED, nothing + LEFT)
-
-    def _of_tune(self, lengths: Tensor, there: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """What the line did at the first place where the tune went on as now, with how surely; -1 and 0 for none."""
-        columns = dict(self.others)
-        others = [other for other in self.others if other[0] != TUNE]
-        did, strength = torch.full_like(lengths[..., 0], -1), torch.zeros_like(lengths[..., 0])
-        for place in reversed(range(self.tunes)):
-            rows = there[..., place * self.lines : (place + 1) * self.lines]
-            goes_on = (lengths[..., place] > 0) & (rows[..., TUNE] == chosen[..., columns[TUNE]])
-            did = torch.where(goes_on, rows[..., self.line], did)
-            state = lengths[..., place] * 3 + self._agreed(rows, chosen, others)
-            strength = torch.where(goes_on, state, strength)
-        return did, strength
 
     def _kind(self, did: Tensor, own: Tensor) -> Tensor:
         """A choice as what it does: 0 none, then hold, rest, or a move of so many semitones from the pitch `own`."""

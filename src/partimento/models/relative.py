@@ -16,8 +16,8 @@ from .base import Batch, Composer
 from .layers import Heads, Intervals, StepEmbedding, finish
 from .recurrent import CELL_WEIGHTS, gru_step
 
-SHARES = slice(2, 3)  # where an ear's state holds shares of pitch classes, if it hears lines
 CURVES = 8  # of a profile, for each rate of fading
+IN_EAR = 3  # tensors of an ear's state
 
 
 class Family(Composer):
@@ -25,18 +25,17 @@ class Family(Composer):
 
     A small corpus teaches it more than it teaches the other families, as what holds in one key holds in all. It needs
     an encoding that says what each line sounds, as `voices` does; with others it is the family `recurrent`. With
-    `recall`, it looks so many steps back for what came when the music stood as it stands now, with `tunes` at so many
-    places where the first line did, see `Recall`; with `phrases`, it feels their ends coming. While it learns, `missed`
-    is the share of what the ear tells that is lost, `forgotten` that of the recurrent weights.
+    `recall`, it looks so many steps back for what came when the music stood as it stands now, see `Recall`; while it
+    learns, `missed` is the share of what the ear tells that is lost, `forgotten` that of the recurrent weights.
     """
 
     def __init__(
         self, fields: Sequence[Field], *, width: int = 256, layers: int = 2, dropout: float = 0.4,
         head_width: int = 160, intervals: int = 16, missed: float = 0.0, recall: int = 0,
-        tunes: int = 0, phrases: bool = False, forgotten: float = 0.0,
+        forgotten: float = 0.0,
     ):  # fmt: skip
-        ear = Ear(fields, width, missed, phrases)
-        recalls = Recall(fields, recall, tunes) if recall and ear.lines else None
+        ear = Ear(fields, width, missed)
+        recalls = Recall(fields, recall) if recall and ear.lines else None
         heads = RelativeHeads(fields, width, head_width, dropout, intervals, ear.size, recalls)
         extra = ear.size + (recalls.size if recalls is not None else 0)
         super().__init__(fields, width + extra, StepEmbedding(fields, width), heads)
@@ -52,7 +51,7 @@ class Family(Composer):
             embedded = embedded + self.ear(pitches, heard)
         hidden = self._remembered(self.dropout(embedded))
         recalled = [self.recall.through(batch["last"], batch["steps"])] if self.recall is not None else []
-        return torch.cat([self.dropout(hidden), *heard[SHARES], *recalled], dim=-1)
+        return torch.cat([self.dropout(hidden), *heard[2:], *recalled], dim=-1)
 
     def _remembered(self, embedded: Tensor) -> Tensor:
         """(B, T, width) through the GRU; while it learns, `forgotten` of the weights from its state to its state lack.
@@ -77,7 +76,7 @@ class Family(Composer):
 
     def advance(self, last: Tensor, given: Tensor, time: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         x, fresh = self.embedding(last, given), list(state[: self.layers])
-        kept = self.layers + self.ear.kept
+        kept = self.layers + (IN_EAR if self.ear.lines else 0)
         heard, past, recalled = state[self.layers : kept], state[kept:], []
         if self.recall is not None:
             found, past = self.recall.listen(last, given, past)
@@ -89,7 +88,7 @@ class Family(Composer):
         for layer in range(self.layers):
             weights = [getattr(self.memory, f"{name}_l{layer}") for name in CELL_WEIGHTS]
             x = fresh[layer] = gru_step(x, state[layer], *weights)
-        return torch.cat([x, *heard[SHARES], *recalled], dim=-1), [*fresh, *heard, *past]
+        return torch.cat([x, *heard[2:], *recalled], dim=-1), [*fresh, *heard, *past]
 
     def head(self, name: str) -> nn.Module:
         return RelativeHead(self.heads, name)
