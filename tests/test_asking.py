@@ -90,13 +90,29 @@ def test_sixteenths_fill_bars_and_an_open_piece_says_so():
     assert (plan.bars, plan.goes_on, plan.velocity) == (2, True, 80)
 
 
+def two_higher(*chords: int) -> list[int]:
+    return [(chord // 10 + 2) % 12 * 10 + chord % 10 for chord in chords]
+
+
+def test_a_strain_that_returns_at_the_end_closes_the_first_time_too():
+    strains = {**OUTLINE, "form": "00003333", "chords": " ".join(f"0{chord:03}" for chord in (C, F, AM, F, C, F, G, C))}
+    _, chords = outlines.drawn([strains], 8, (4, 4), (2, "major"), np.random.default_rng(0))
+    assert [chord for _, chord in chords] == two_higher(C, F, G, C, C, F, G, C)
+
+
+def test_tunes_follow_each_other_in_a_piece_that_is_longer_than_any():
+    form = outlines.drawn([OUTLINE], 18, (4, 4), (2, "major"), np.random.default_rng(0))[0]
+    assert form == (*(0, 0, 0, 0, 1, 2, 3, 4) * 2, 0, 0)
+    long = {**OUTLINE, "form": "0" * 8 + "4" * 8}
+    forms = [outlines.drawn([OUTLINE, long], 16, (4, 4), (2, "major"), np.random.default_rng(n))[0] for n in range(9)]
+    assert (0,) * 8 + (4,) * 8 in forms
+
+
 def test_an_outline_returns_where_its_form_says_and_closes_as_a_piece_closes():
     form, chords = outlines.drawn([OUTLINE], 8, (4, 4), (2, "major"), np.random.default_rng(0))
     assert form == (0, 0, 0, 0, 1, 2, 3, 4)
-    moved = [(chord // 10 + 2) % 12 * 10 + chord % 10 for chord in (C, F, G, C, AM, F, G, C)]
-    assert chords == tuple((96 * bar, chord) for bar, chord in enumerate(moved))
+    assert chords == tuple((96 * bar, chord) for bar, chord in enumerate(two_higher(C, F, G, C, C, C, G, C)))
     assert outlines.drawn([OUTLINE], 8, (4, 4), (2, "minor"), np.random.default_rng(0))[1] == ()
-    assert outlines.drawn([OUTLINE], 9, (4, 4), (2, "major"), np.random.default_rng(0))[0] == ()
     assert outlines.brightness([(0, C), (1, AM)]) == 0 and outlines.brightness([(0, C)]) == 1
 
 

@@ -22,7 +22,7 @@ LEVELS = {
     3: (
         "corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile", "composing", "asking",
         "frames", "joining", "editing", "morphing", "steering", "recipes", "outlines", "states", "voice_leading",
-        "counts", "viewpoints", "explaining",
+        "counts", "viewpoints", "explaining", "moderation",
     ),
     4: ("models",),
     5: ("training",),

@@ -103,7 +103,8 @@ def check(request: Request) -> None:
             )
     for name, value, low, high in _limits(request):
         if value is not None and not low <= value <= high:
-            raise BadOption(f"{name} {value:g} is out of range; wanted {low:g} to {high:g}")
+            more = ", or 0 for any number" * (name == "max_copy")
+            raise BadOption(f"{name} {value:g} is out of range; wanted {low:g} to {high:g}{more}")
 
 
 def _limits(request: Request):

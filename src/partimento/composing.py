@@ -12,11 +12,13 @@ from .arrange import arrange
 from .asking import CONTROLS, Request, check, plan_for
 from .describe import DISTANCES, describe, level
 from .describe.chords import TEMPLATES
+from .encodings._given import CHORD_KINDS
 from .encodings._notes_cursor import parts_of
 from .encodings.base import Encoding, Plan
 from .errors import BadOption, MusicError
 from .evaluation.listening import listen, typicality
 from .model_file import Model
+from .moderation import CompleteChords, FewClashes, moderation
 from .originality import no_copy
 from .profile import SPAN
 from .rules import (
@@ -24,6 +26,7 @@ from .rules import (
     EveryPart,
     FinalChord,
     FollowChords,
+    FromTheDominant,
     InKey,
     InRange,
     NoClash,
@@ -41,7 +44,9 @@ from .timing import bar_ticks, duration_seconds, pulse_ticks
 from .transform import cut
 from .voice_leading import (
     LAST,
+    LOWER_QUARTILE,
     MEDIAN,
+    RARELY_BARE,
     UPPER_QUARTILE,
     Sound,
     Voices,
@@ -54,6 +59,10 @@ from .voice_leading import (
 GUIDANCE = 2.0  # where controls are asked for and nothing is said
 CONTROL_WORTH = 2.0  # of a whole scale's mistake in a control, beside a typicality of 0 to 1
 PARALLEL_WORTH = 4.0  # of parallels at every change of chord, beside the same
+CLASH = 0.7  # nats that a clash costs in four voices, and a bare chord
+RARELY_CLASHING = 0.1  # share of beats up to which real pieces of a style clash seldom
+DIATONIC = 0.98  # share of notes in the key from which on a style hardly leaves it
+LONG_CLOSE = 2.5  # mean gaps that the last note lasts in three of four pieces of a style that comes to rest
 JOIN_WORTH = 2.0  # of a nat a note that what follows costs, beside the same
 
 
@@ -62,11 +71,12 @@ class Candidate:
     """A composed piece and how it was judged.
 
     Are its notes in the key asked for, does it close on the tonic, how typical is it (0-1); `obtained` are the
-    controls as measured on its notes, in the units in which they are asked for; `errors` their mean distance, bar by
-    bar, from what was asked, as a share of the scale (0-1). `parallels` are fifths and octaves at a change of chord,
-    beyond what three of four real pieces of the style have; 0 where its parts are no single voices. `join` says how
-    well composed bars lead into music that stands behind them: what its first bar costs the model that goes on from
-    them, in nats a note, the fewer the better; None where no music does, or there is nothing to choose from.
+    controls as measured on its notes, in the units in which they are asked for; `errors` their mean distance, bar
+    by bar, from what was asked, as a share of the scale (0-1); of chords, the share of beats that miss them.
+    `parallels` are fifths and octaves at a change of chord, beyond what three of four real pieces of the style
+    have; 0 where its parts are no single voices. `join` says how well composed bars lead into music that stands
+    behind them: what its first bar costs the model that goes on from them, in nats a note, the fewer the better;
+    None where no music does, or there is nothing to choose from.
     """
 
     score: Score
@@ -111,9 +121,11 @@ def rules_for(
     upper, most = percentile("longest_repeat", UPPER_QUARTILE) or 3.0, percentile("longest_repeat", LAST) or 4.0
     ranges = {name: tuple(value) for name, value in profile["ranges"].items()}
     rules: list[Rule] = [InRange(ranges), NoStutter(1 if upper <= 1 else max(2, int(most)))]
-    if in_voices := "soprano" in ranges:
+    rules += moderation(profile, plan, percentile)
+    in_voices, is_diatonic = "soprano" in ranges, (percentile("in_key", MEDIAN) or 0.0) >= DIATONIC
+    if in_voices or is_diatonic:
         rules.append(SurePitches())
-    if plan.key and (in_voices or has_single_voices(profile)):  # elsewhere it only makes music plainer than it is
+    if plan.key and is_diatonic and not in_voices:  # elsewhere it only makes music plainer than it is
         rules.append(InKey(*plan.key, strength=0.5))
     if not ranges.keys() & {"pitch", "soprano"}:
         return rules  # words, or units that are on or off: the other rules do not know their fields
@@ -122,7 +134,7 @@ def rules_for(
     elif in_voices or not last:
         last = _last_chord(plan, in_voices, percentile("final_place", MEDIAN) or 0.0)
     if in_voices:
-        return rules + _in_steps(plan, last, percentile("parallel_fifths", UPPER_QUARTILE) == 0)
+        return rules + _in_steps(profile, plan, last)
     return rules + _in_notes(profile, plan, tuple(parts) or parts_of(plan.programs), last, obey_chords)
 
 
@@ -134,11 +146,18 @@ def _last_chord(plan: Plan, in_voices: bool, place: float) -> int:
     return bar - min(round(place * TICKS_PER_BEAT) // pulse * pulse, (bar - 1) // pulse * pulse)
 
 
-def _in_steps(plan: Plan, last: int, without_parallels: bool) -> list[Rule]:
+def _in_steps(profile: Mapping[str, Any], plan: Plan, last: int) -> list[Rule]:
     """Rules of the encoding `voices`."""
-    rules: list[Rule] = [NoParallels()] if without_parallels else []
+    percentile, pulse = percentiles_of(profile), pulse_ticks(*plan.metre, TICKS_PER_BEAT)
+    rules: list[Rule] = []
+    if percentile("parallel_fifths", MEDIAN) == 0:
+        rules.append(NoParallels(5.0 if percentile("parallel_fifths", UPPER_QUARTILE) == 0 else 3.0))
+    if (percentile("struck_clashes", MEDIAN) or 0.0) <= RARELY_CLASHING:
+        rules.append(FewClashes(pulse, CLASH))
+    if (percentile("bare", MEDIAN) or 0.0) <= RARELY_BARE:
+        rules.append(CompleteChords(CLASH))
     if plan.key and last:
-        rules.append(FinalChord(*plan.key, start=last, pulse=pulse_ticks(*plan.metre, TICKS_PER_BEAT)))
+        rules.append(FinalChord(*plan.key, start=last, pulse=pulse))
     return rules
 
 
@@ -148,7 +167,11 @@ def _in_notes(
     """Rules of music note by note: every instrument heard, chords that are asked for, and how single voices move."""
     bar, pulse = bar_ticks(*plan.metre, TICKS_PER_BEAT), pulse_ticks(*plan.metre, TICKS_PER_BEAT)
     in_full, told = percentiles_of(profile)("missing_voices", MEDIAN) == 0, bool(plan.chords) and obey_chords
-    rules: list[Rule] = [CloseOnTonic(*plan.key, start=last)] if plan.key and last else []
+    comes_to_rest = (percentiles_of(profile)("final_slowing", LOWER_QUARTILE) or 0.0) >= LONG_CLOSE
+    strength = 8.0 if comes_to_rest else 4.0
+    rules: list[Rule] = [CloseOnTonic(*plan.key, start=last, strength=strength)] if plan.key and last else []
+    if plan.key and last and not told and not has_single_voices(profile) and (lower := _closing(profile)):
+        rules.append(FromTheDominant(plan.key[0], last, pulse, strength=lower))
     rules.append(EveryPart(bar // 2, always=True) if in_full else EveryPart(2 * bar))
     if len(parts) > 1 and (plan.frame or has_single_voices(profile)):
         rules.append(NoClash())
@@ -159,6 +182,14 @@ def _in_notes(
     if has_single_voices(profile):
         rules += voice_rules(profile, Voices(parts), pulse, plan.key, last, cadence=not told)
     return rules
+
+
+def _closing(profile: Mapping[str, Any]) -> float:
+    """Nats that a close without the dominant before it costs: most where nearly every real piece has it."""
+    percentile = percentiles_of(profile)
+    if percentile("authentic_close", MEDIAN) != 1:
+        return 0.0
+    return 6.0 if percentile("authentic_close", LOWER_QUARTILE) == 1 else 3.0
 
 
 def readings_for(model: Model, request: Request, plan: Plan) -> Sequence[Reading]:
@@ -271,6 +302,8 @@ def judged(model: Model, plan: Plan, score: Score, request: Request) -> Candidat
     found, profile = key_of(score), model.info["styles"][request.style]
     in_key, closes = (found.tonic, found.mode) == plan.key, plan.goes_on or measures.get("final_is_tonic") == 1
     obtained, errors = obeyed(score, plan, profile.get("scales", {}))
+    if request.chords and (missed := chords_missed(score, plan)) is not None:
+        errors["chords"] = missed
     typical, parallels = typicality(measures, profile["measures"]), parallels_beyond(measures, profile)
     return Candidate(score, in_key, closes, typical, measures, obtained, errors, parallels)
 
@@ -297,6 +330,32 @@ def obeyed(score: Score, plan: Plan, scales: Mapping[str, Any]) -> tuple[dict[st
             )
             errors[asked] = float(np.abs(levels - wanted).mean() / (high - low))
     return obtained, errors
+
+
+def chords_missed(score: Score, plan: Plan) -> float | None:
+    """Share of the felt beats, 0 to 1, on which another chord is heard than the plan's, sevenths aside.
+
+    None where no beat has a chord that is asked for, or nothing is pitched.
+    """
+    try:
+        heard = describe(score)
+    except MusicError:  # drums alone
+        return None
+    bar = bar_ticks(*plan.metre, TICKS_PER_BEAT)
+    ticks = heard.beats + (-plan.upbeat % bar)  # the plan counts from the bar line before an upbeat
+    starts, wanted = np.array([tick for tick, _ in plan.chords]), np.array([chord for _, chord in plan.chords])
+    place = np.searchsorted(starts, ticks, side="right") - 1
+    pairs = [(wanted[at], found) for at, found in zip(place, heard.chords, strict=True) if at >= 0]
+    missed = [found < 0 or not _alike(int(one), int(found)) for one, found in pairs]
+    return float(np.mean(missed)) if missed else None
+
+
+def _alike(one: int, other: int) -> bool:
+    """Whether two chords have one root, and the notes of one are among those of the other."""
+    if one // CHORD_KINDS != other // CHORD_KINDS:
+        return False
+    tones = TEMPLATES[[one, other]] > 0
+    return bool((tones[0] <= tones[1]).all() or (tones[1] <= tones[0]).all())
 
 
 def played_by(score: Score, programs: Sequence[int]) -> Score:

@@ -24,6 +24,8 @@ from .timing import bar_ticks
 MOST_OUTLINES = 32  # pieces of a style whose outlines a model file carries
 BARS = (8, 72)  # pieces that are shorter have no form to speak of; of longer ones the beginning and the end count
 PHRASE = 4
+CADENCE = 2  # bars
+FEWEST_FORMS = 4  # to choose among; where fewer are long enough, shorter ones follow each other
 MAJOR = ("maj", "7", "maj7", "aug")  # chords with a major third
 MOST_CHORDS = 4  # a bar
 GRID = 6  # ticks: where in its bar a chord may begin
@@ -123,12 +125,19 @@ def brightness(chords: Sequence[tuple[int, int]]) -> float:
 
 
 def _form(known: Sequence[Mapping[str, Any]], bars: int, rng: np.random.Generator) -> tuple[int, ...]:
-    """What each bar repeats in a piece that is at least so long; nothing where there is none."""
-    long = sorted((read(one)[0] for one in known if len(one["form"]) >= bars), key=len)
-    if not long:
-        return ()
-    near = long[: max(6, len(long) // 2)]
-    return tuple(near[int(rng.integers(len(near)))][:bars])
+    """What each bar repeats: as a real piece that is at least so long begins, each as likely as the others.
+
+    A 32-bar tune in two strains played twice gives 16 bars that are its first strain with its repeat, one of 16 bars
+    its whole. Where hardly any piece is long enough, the form of another follows, as a set of tunes is played.
+    """
+    forms = [read(one)[0] for one in known]
+    long = [form for form in forms if len(form) >= bars]
+    if len(long) >= min(len(forms), FEWEST_FORMS):
+        forms = long
+    found: list[int] = []
+    while forms and len(found) < bars:
+        found += forms[int(rng.integers(len(forms)))]
+    return tuple(found[:bars])
 
 
 def _harmony(known: Sequence[Mapping[str, Any]], form: Sequence[int], bars: int, rng: np.random.Generator) -> list:
@@ -145,10 +154,14 @@ def _harmony(known: Sequence[Mapping[str, Any]], form: Sequence[int], bars: int,
             at = PHRASE * int(rng.integers(0, max(1, phrases - 1)))
             phrase = piece[at : at + PHRASE]
         found += phrase[: bars - start]
-    for bar, kind in enumerate(form[: max(0, bars - PHRASE)]):
+    first = list(range(bars))  # of the bars that return to each other, the first
+    for bar, kind in enumerate(form[:bars]):
         if 0 < kind <= len(DISTANCES) and bar >= DISTANCES[kind - 1]:
-            found[bar] = found[bar - DISTANCES[kind - 1]]
-    return found
+            first[bar] = first[bar - DISTANCES[kind - 1]]
+    for bar in range(max(0, bars - CADENCE), bars):
+        if first[bar] >= CADENCE:  # a strain that returns at the end closes as it will close; a piece opens as it opens
+            found[first[bar]] = found[bar]
+    return [found[bar] for bar in first]
 
 
 __all__ = ["MOST_OUTLINES", "drawn", "outlines"]

@@ -23,6 +23,7 @@ PITCHES = ("pitch", *VOICES)
 PITCH_CLASSES = np.arange(128) % 12
 PERFECT = (0, 7)  # semitones: unison or octave, fifth
 HOLD = 0  # class of a voice that sounds on
+OF_THE_DOMINANT = (2, 5, 7, 11)  # semitones above the tonic: its triad and its seventh
 DOMINANT = {"bass": (7,), "soprano": (2, 5, 7, 11)}  # semitones above the tonic in the chord before the last
 VOICE_PITCH = 2  # class of pitch 0 in a voice of the encoding `voices`; below it stand hold and rest
 
@@ -34,6 +35,7 @@ class Stream:
     cursor: Cursor
     steps: list[dict[str, int]] = field(default_factory=list)
     expected: Any = None  # the note that `Returns` waits for
+    memory: dict[str, Any] = field(default_factory=dict)  # what rules have heard of the piece, by a name of theirs
 
 
 class Rule:
@@ -186,13 +188,15 @@ class SurePitches(Rule):
 class FollowChords(Rule):
     """Notes belong to the chord that is asked for: always on a beat or if they last one, else mostly.
 
-    The lowest part begins each chord with its root, and no note sounds on into a chord that it does not belong to.
+    The lowest part begins each chord with its root, and no note sounds on into a chord that it does not belong to. A
+    single line has to say the whole chord by itself: what it has not said yet is likelier.
     """
 
     chords: Sequence[tuple[int, int]]  # (tick, root * kinds + quality)
     tones: np.ndarray  # (chords there are, 12): which pitch classes belong to each
     pulse: int
     strength: float = 4.0
+    unsaid: float = 1.5  # nats for a note of the chord that a single line has not had yet
     fields: ClassVar[tuple[str, ...]] = ("pitch", "duration")
 
     def __call__(self, name, logits, stream, chosen) -> None:
@@ -204,6 +208,9 @@ class FollowChords(Rule):
         inside = self.tones[chord][np.arange(128) % 12] > 0
         if name == "pitch":
             logits[~inside] -= FORBIDDEN_COST if (onset - start) % self.pulse == 0 else self.strength
+            if len(set(stream.cursor.sounds)) == 1:
+                said = {one[2] % 12 for one in stream.cursor.notes[-RECENT:] if one[0] >= start}
+                logits[inside & ~np.isin(np.arange(128) % 12, list(said))] += self.unsaid
             if self._opens(stream, chosen, start):
                 logits[np.arange(128) % 12 != chord // (len(self.tones) // 12)] = FORBIDDEN
             return
@@ -294,6 +301,36 @@ class CloseOnTonic(Rule):
         return not any(one[0] == now and one[4:] == sound for one in cursor.notes[-LARGEST_CHORD:])
 
 
+@dataclass
+class FromTheDominant(Rule):
+    """In the last `pulse` ticks before the last chord the lowest part has the dominant lowest, the others its chord.
+
+    A pulse earlier that costs half as much. `start` is how many ticks before the end the last chord is struck.
+    """
+
+    tonic: int
+    start: int
+    pulse: int
+    strength: float = 3.0
+    fields: ClassVar[tuple[str, ...]] = ("pitch", "duration")
+
+    def __call__(self, name, logits, stream, chosen) -> None:
+        cursor, now = stream.cursor, stream.cursor.time + chosen["wait"]
+        final = cursor.end - self.start
+        if not final - 2 * self.pulse <= now < final:
+            return
+        if name == "duration":
+            logits[final - now :] -= self.strength
+            return
+        cost = self.strength if now >= final - self.pulse else self.strength / 2
+        sound = chosen["program"], chosen["part"]
+        is_root = sound == lowest_part(cursor) and not any(
+            one[0] == now and one[4:] == sound for one in cursor.notes[-LARGEST_CHORD:]
+        )
+        degrees = (np.arange(len(logits)) - self.tonic) % 12
+        logits[~np.isin(degrees, (7,) if is_root else OF_THE_DOMINANT)] -= cost
+
+
 def lowest_part(cursor: Any) -> tuple[int, int]:
     """(program, part) of the part whose notes have been lowest so far, of those asked for; the last before any."""
     heights = {sound: cursor.heights[sound] for sound in cursor.sounds if sound in cursor.heights}
@@ -380,7 +417,7 @@ class Returns(Rule):
     form: Sequence[int]  # of each bar: 0 new, 1 ... repeated after so many bars, then its rhythm repeated
     distances: Sequence[int]
     strength: float = 3.0
-    rhythm: float = 1.5
+    rhythm: float = 0.5
     fields: ClassVar[tuple[str, ...]] = ("wait", "program", "part", "pitch", "duration")
 
     def __call__(self, name, logits, stream, chosen) -> None:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .evaluation.harmony import BITS, WITHIN_A_CHORD
-from .rules import RECENT, Rule, beside, coming, stood
+from .rules import OF_THE_DOMINANT, RECENT, Rule, beside, coming, stood
 
 Sound = tuple[int, int]  # (program, part)
 SILENCE = -1
@@ -24,9 +24,8 @@ DEGREES = PITCHES % OCTAVE
 DISTANCES = np.abs(np.arange(-127, 128))  # semitones
 TRIAD = 3  # pitch classes
 LEADING_TONE, DOMINANT = 11, 7  # semitones above the tonic, in minor too
-OF_THE_DOMINANT = (2, 5, 7, 11)  # its triad and its seventh
 FEWEST = 3  # parts of a style that rules of voices are for
-MEDIAN, UPPER_QUARTILE, LAST = 2, 3, 4  # places in a profile's percentiles: 50, 75, 99
+LOWER_QUARTILE, MEDIAN, UPPER_QUARTILE, LAST = 1, 2, 3, 4  # places in a profile's percentiles: 25, 50, 75, 99
 # What counts as rare by the median of real pieces: shares of time, and of the intervals of a line
 RARELY_CROSSED, RARELY_WIDE, RARELY_UNISON, RARELY_BARE = 0.02, 0.01, 0.1, 0.05
 MOSTLY_STEPS, MOSTLY_PLAIN = 0.7, 0.8
