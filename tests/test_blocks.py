@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -198,6 +199,29 @@ def test_beta_weighs_the_kl_and_what_is_free_or_still_to_come_is_judged_all_the_
     model = toy("vae", **DENSE, free_bits=3.0).eval()
     model.loss(batch)["kl"].backward()
     assert model.to_point.weight.grad.abs().max() == 0
+
+
+def test_a_vae_is_judged_from_where_points_are_drawn():
+    """Between two normal distributions: ln(s2/s1) + (s1^2 + (m1 - m2)^2) / (2 s2^2) - 1/2, here in one dimension."""
+    from partimento.models.vae import divergence
+
+    mean, log_variance = torch.tensor([[1.0]]), torch.tensor([[math.log(0.25)]])
+    assert divergence(mean, log_variance).item() == pytest.approx(math.log(2) + (0.25 + 1) / 2 - 0.5)
+    assert divergence(mean, log_variance, torch.tensor([1.0]), torch.tensor([0.5])).item() == pytest.approx(0)
+    model, batch = toy("vae", **DENSE).eval(), batch_of(toy_rows(2, 4))
+    plain = model.nats(batch)[0]["kl"].mean().item()
+    model.mean.fill_(3.0)
+    assert model.nats(batch)[0]["kl"].mean().item() > plain
+
+
+def test_more_points_bring_the_bound_of_a_vae_nearer():
+    model, batch = toy("vae", **DENSE).eval(), batch_of(toy_rows(2, 4))
+    with torch.inference_mode():
+        nats, counts = model.nats(batch)
+        one = sum((value * counts).sum().item() for value in nats.values())
+        bounds = [model.tighter(batch, draws).sum().item() for draws in (8, 64, 512)]
+    assert bounds[0] == pytest.approx(one, rel=0.2)
+    assert bounds[2] <= bounds[0] + 0.05 and bounds[2] <= one + 0.05
 
 
 def test_the_kl_comes_in_over_the_steps_of_its_warm_up():

@@ -14,6 +14,7 @@ import torch
 from music import score_of
 from partimento import formats, presets
 from partimento.encodings import get_encoding
+from partimento.errors import BadOption
 from partimento.models import get_family
 from partimento.models.base import parameter_count
 
@@ -43,6 +44,33 @@ def test_our_network_is_as_large_at_every_width():
         assert parameter_count(ours) == parameter_count(classics.Notebook(width, len(words)))
 
 
+def test_thresholds_part_the_classes_that_enter_as_one_number():
+    words = sorted(f"{letter}{octave}" for letter in "CDEFGAB" for octave in range(8))
+    fields = get_encoding("events", words=words).fields
+    rows = torch.arange(len(words))[:, None, None]  # (56, 1, 1): every class, each alone
+
+    @torch.no_grad()
+    def parted(**options) -> float:
+        torch.manual_seed(3)
+        net = get_family("stack")(fields, net=[["lstm", 64]], inputs="scalar", biases=1, **options)
+        heard = net._run(net.embedding(rows, rows))[:, 0]
+        apart = torch.cdist(heard, heard)
+        return float(apart[~torch.eye(len(words), dtype=torch.bool)].mean())
+
+    assert parted(steep=60.0) > 5 * parted()
+    with pytest.raises(BadOption, match="steep 5000"):
+        parted(steep=5000)
+
+
+def test_ctrl_c_ends_a_side_with_what_is_there():
+    def run():
+        yield {"epochs": 0.0, "scored": 0, "steps": 0}, lambda: 5.0, 7
+        raise KeyboardInterrupt
+
+    side = classics.followed("original", run(), classics.parsed(["--minutes", "1"]))
+    assert [point["loss"] for point in side.curve] == [5.0] and side.parameters == 7
+
+
 def test_events_words_and_windows_are_counted_as_the_notebooks_do(tmp_path):
     formats.save(score_of("C4 quarter, E4+G4 quarter, rest quarter, C4 quarter"), tmp_path / "a.mid")
     formats.save(score_of(", ".join(["C4 quarter, D4 quarter"] * 60)), tmp_path / "b.mid")
@@ -59,8 +87,9 @@ def test_the_time_to_a_loss_is_that_of_the_first_judgement_at_it():
     assert figures[1]["loss"] == 4.5 and figures[1]["times"] == pytest.approx(50 / 2)
     slow = classics.compared(original, classics.Side("ours", curve=curve((0, 5.1), (4, 4.6))))
     assert slow[-1]["ours"] is None and math.isnan(slow[-1]["times"])
-    assert "not met" in classics.shown([original, ours], figures)[-1]
-    assert "not met, ours did not come there" in classics.shown([original, ours], slow)[-1]
+    assert "not met by ours, 25 times" in classics.shown([original, ours], {"ours": figures})[-1]
+    assert "ours did not come to the original's lowest" in classics.shown([original, ours], {"ours": slow})[-1]
+    assert "goal, 50 times less time: met by it, 60 times" in f"goal, 50 times less time: {classics.met('it', 60.0)}"
 
 
 def test_both_sides_train_and_are_judged_by_the_same_words(tmp_path, one_thread):
@@ -80,7 +109,8 @@ def test_both_sides_train_and_are_judged_by_the_same_words(tmp_path, one_thread)
             assert np.array_equal(music.windows[count], words[at - classics.WINDOW : at])
             count += 1
     assert count == len(music.targets) > 0
-    for run in (classics.original(music, options), classics.ours(music, options, tmp_path)):
+    ours = [classics.ours(music, options, tmp_path, name) for name in classics.SIDES]
+    for run in (classics.original(music, options), *ours):
         taken = list(itertools.islice(run, 3))
         losses = [judge() for _, judge, _ in taken]
         assert taken[0][0]["scored"] == 0 and taken[2][0]["scored"] > taken[1][0]["scored"] > 0

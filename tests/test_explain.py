@@ -235,6 +235,20 @@ def test_the_command_says_and_writes_everything(tiny, tmp_path, command):
     code, said, _ = command("explain", "--model", tiny.model, "--bars", 2, "--json")
     found = json.loads(said)
     assert code == 0 and found["composed"] and found["attention"][0]["heads"] and found["steps"][-1]["choices"]
+    entries = sum(len(one) for one in found.values() if isinstance(one, list))
+    assert len(said.splitlines()) < entries + 2 * len(found) + 2  # an entry a line, not a number a line
+
+
+def test_the_page_leaves_out_what_is_no_question_at_any_step():
+    from partimento.explaining.pages import foregone
+    from partimento.explaining.reading import Choice, Step
+
+    def step(number: int, pitch: float, program: float) -> Step:
+        choices = (Choice("program", "piano", 0.0, program, 1, ()), Choice("pitch", "C4", 1.0, pitch, 1, ()))
+        return Step(number, 0, 1, {}, choices)
+
+    assert foregone([step(1, 0.5, 1.0), step(2, 1.0, 0.999)]) == ["program"]
+    assert foregone([step(1, 1.0, 1.0)]) == []  # where all is foreseen, that is what there is to see
 
 
 def test_without_torch_all_but_the_inside_is_explained(tiny, tmp_path, monkeypatch):

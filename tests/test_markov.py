@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -343,6 +344,14 @@ def load_state(path) -> dict:
 def test_one_order_is_counted_where_it_is_asked_for(tiny, tmp_path):
     said = list(train(tiny.music, plan_of(tiny, order=1), tmp_path / "one"))
     assert [(one.step, one.steps) for one in said] == [(2, 2)]
+
+
+def test_a_budget_that_counting_has_no_use_for_is_said_to_have_none(tiny, tmp_path):
+    plan = replace(plan_of(tiny, order=1), steps=0)
+    (said,) = train(tiny.music, plan, tmp_path / "none")
+    assert not any("not used" in line for line in said.said)
+    (said,) = train(tiny.music, replace(plan, steps=50), tmp_path / "steps")
+    assert sum("steps not used; orders tried: 1" in line for line in said.said) == 1
 
 
 # --- the file

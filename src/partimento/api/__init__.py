@@ -22,7 +22,7 @@ from ._evaluating import (
     words_of_borrowed,
     write_evaluation,
 )  # fmt: skip
-from ._explaining import Explanation, explain, explained_lines, write_explanation
+from ._explaining import Explanation, explain, explained_lines, explanation_json, write_explanation
 from ._latent import draw_map, morph
 from ._models import DEFAULT_STYLE, check_curve, style_card, style_table
 from ._originality import (
@@ -97,6 +97,7 @@ __all__ = [
     "evaluate",
     "explain",
     "explained_lines",
+    "explanation_json",
     "express",
     "fetch",
     "get_encoding",

@@ -7,7 +7,7 @@ from pathlib import Path
 from .. import styles
 from ..editing import style_like
 from ..errors import BadOption, FormatError, MissingExtra, MusicError, UnknownName
-from ..explaining import Explanation, Inside, lines, read
+from ..explaining import Explanation, Inside, lines, read, written
 from ..score import Score
 from ._models import DEFAULT_STYLE, loaded_model
 from ._pieces import compose
@@ -68,6 +68,11 @@ def _looked(path: Path, found) -> Inside:
 def explained_lines(found: Explanation, columns: int = 100) -> list[str]:
     """An explanation for a terminal of so many columns."""
     return lines(found, columns)
+
+
+def explanation_json(found: Explanation) -> str:
+    """An explanation as JSON, an entry a line."""
+    return written(found)
 
 
 def write_explanation(found: Explanation, path: Path) -> None:

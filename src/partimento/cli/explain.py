@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def command(file, model, style, bar, bars, top, seed, inside, html, as_json) -> 
     if html is not None:
         api.write_explanation(found, html)
     if as_json:
-        click.echo(json.dumps(found.as_dict(), indent=1))
+        click.echo(api.explanation_json(found))
         return
     columns = min(WIDEST, shutil.get_terminal_size().columns)
     click.echo("\n".join(api.explained_lines(found, columns)))

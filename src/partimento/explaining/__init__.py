@@ -2,9 +2,9 @@
 
 from .inside import Attention, Gates, Inside
 from .reading import MOST_BARS, MOST_STEPS, Choice, Reading, Step, chances_at, read
-from .said import Explanation, lines
+from .said import Explanation, lines, written
 
 __all__ = [
     "MOST_BARS", "MOST_STEPS", "Attention", "Choice", "Explanation", "Gates", "Inside", "Reading", "Step",
-    "chances_at", "lines", "read",
+    "chances_at", "lines", "read", "written",
 ]  # fmt: skip

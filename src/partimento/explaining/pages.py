@@ -13,7 +13,7 @@ from ..formats._canvas import Canvas, rgb
 from ..score import TICKS_PER_BEAT
 from .inside import Attention, Gates, gate_figures, head_figures
 from .reading import Reading, Step
-from .said import Explanation, percent
+from .said import SURE, Explanation, percent
 from .words import UNSAID
 
 STYLE = """
@@ -22,7 +22,10 @@ body { max-width: 62rem; } .cold { color: var(--soft); } img.heat { image-render
 .heads { display: grid; gap: 0.6rem; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); }
 figure { margin: 0; } figcaption { font-size: 0.8rem; color: var(--soft); } .roll { overflow-x: auto; }
 td.words { text-align: left; } details { margin: 0.6rem 0; } details td { white-space: nowrap; vertical-align: top; }
-summary { cursor: pointer; } .roll svg { width: auto; }
+summary { cursor: pointer; }
+.steps .wide { width: calc(100vw - 3rem); margin-left: calc(50% - 50vw + 1.5rem); } .steps table { width: auto; }
+.steps table { font-size: 12px; margin: 0 auto; } .steps th, .steps td { padding: 0.2rem 0.35rem; }
+.steps td:nth-child(3) { white-space: normal; min-width: 9rem; } .roll svg { width: auto; }
 """
 COLD, HOT = "#b9c4d2", "#c2281d"  # a note that was expected, and one that surprises
 HOTTEST = 10.0  # bits from which a note is as hot as can be
@@ -160,22 +163,32 @@ def _fields(reading: Reading) -> Iterator[str]:
 
 def _table(reading: Reading) -> Iterator[str]:
     steps = reading.steps[:DETAILED]
-    names = [entry.name for entry in reading.encoding.composed]
-    rows = [_row(step, reading, names) for step in steps]
+    known = foregone(reading.shown)
+    names = [entry.name for entry in reading.encoding.composed if entry.name not in known]
+    rows = [_row(step, names) for step in steps]
     more = f" The first {DETAILED} of {len(reading.steps)}." * (len(reading.steps) > DETAILED)
+    more += f" Left out, since each was foreseen at every step: {', '.join(known)}." * bool(known)
     yield f"<p>What the music has, its chance and, below, what the model thought likeliest.{more}</p>"
     yield (
-        "<details open><summary>Steps</summary>"
+        '<details open class="steps"><summary>Steps</summary>'
         + page.table(("step", "bar", "told", *names, "bits"), rows)
         + "</details>"
     )
 
 
-def _row(step: Step, reading: Reading, names: Sequence[str]) -> str:
+def foregone(steps: Sequence[Step]) -> list[str]:
+    """Fields that were no question at any of the steps, while others were."""
+    asked: dict[str, bool] = {}
+    for choice in (one for step in steps for one in step.choices):
+        asked[choice.field] = asked.get(choice.field, False) or choice.rank != 1 or choice.chance < SURE
+    return [name for name, is_asked in asked.items() if not is_asked] if any(asked.values()) else []
+
+
+def _row(step: Step, names: Sequence[str]) -> str:
     constant = {"style", "key", "tempo", "metre", "role"}
     told = ", ".join(w for n, w in step.told.items() if w not in (UNSAID, "silent") and n not in constant)
     cells = [str(step.bar), f'<span class="cold">{escape(told)}</span>']
-    for choice in step.choices:
+    for choice in (one for one in step.choices if one.field in names):
         if not step.counts:
             cells.append(f'<span class="cold">{escape(choice.word)}</span>')
             continue

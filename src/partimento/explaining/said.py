@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,6 +79,33 @@ def _step_dict(step: Step) -> dict[str, Any]:
     }  # fmt: skip
     where = {"step": step.number, "bar": step.bar, "ticks": step.time, "counts": step.counts, "bits": step.bits}
     return {**where, "told": told, "choices": choices}
+
+
+def written(found: Explanation) -> str:
+    """The explanation as JSON to read and to search: an entry a line, numbers with four places."""
+    entries = []
+    for name, value in found.as_dict().items():
+        entries.append(f'"{name}": {_folded(value)}')
+    return "{\n" + ",\n".join(entries) + "\n}"
+
+
+def _folded(value: Any) -> str:
+    """A value of the outermost object, each entry of a list of objects on a line of its own."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return "[\n " + ",\n ".join(_compact(one) for one in value) + "\n]"
+    return _compact(value)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(_rounded(value), ensure_ascii=False, separators=(", ", ": "))
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 # --- lines

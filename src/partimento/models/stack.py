@@ -128,6 +128,7 @@ class Family(Composer):
         if both and not sees:
             raise BadOption("layers that go both ways see a window; give its length, like sees=100")
         self.last_only = last_only or both
+        self.begins_common = biases > 1  # as Keras has it, a net begins with all classes alike
 
     def _run(self, x: Tensor) -> Tensor:
         """Inputs (B, T, width of inputs) through all layers."""

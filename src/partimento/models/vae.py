@@ -5,6 +5,7 @@ What is told of a block is told to both sides (Sohn et al. 2015), so that a poin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -16,6 +17,7 @@ from .base import Batch
 from .blocks import Coder, Cut
 
 JUDGED = 20_261  # seed of the noise with which held-out music is judged: always the same
+LEAST_SPREAD = 1e-3
 LOG_VARIANCE = 8.0  # which is kept within this, so that no exponential runs away
 
 
@@ -26,10 +28,10 @@ class Family(Coder):
     reconstruction are both sums over a block, so that their balance does not depend on its length. `beta` weighs the
     KL (Higgins et al. 2017), rising from 0 over `warm_up` steps of training (Bowman et al. 2016); the first
     `free_bits` nats of each of the `size` numbers are free (Kingma et al. 2016). Without these a block is often painted
-    from what it is told alone, and its point is no matter. What it is judged by has neither free bits nor warm-up: with
-    a `beta` of 1 it is the negative evidence lower bound, at least the nats of the music; with another it bounds
-    nothing. Points are drawn where those of the music lie (Ghosh et al. 2020), which is the standard normal
-    distribution as far as the KL holds them to it.
+    from what it is told alone, and its point is no matter. Points are drawn where those of the music lie
+    (Ghosh et al. 2020), which is the standard normal distribution as far as the KL holds them to it. What it is judged
+    by has neither free bits nor warm-up, and its KL is from where points are drawn: with a `beta` of 1 it is the
+    negative evidence lower bound, at least the nats of the music; with another it bounds nothing.
     """
 
     seen: Tensor
@@ -69,13 +71,33 @@ class Family(Coder):
     def nats(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
         """Nats (B, T) of each field at points drawn near the means, and "kl", `beta` times that of a block, shared."""
         cut = self.cut(batch)
-        found, kl = self._painted(batch, cut)
+        found, mean, log_variance = self._painted(batch, cut)
+        kl = divergence(mean, log_variance, self.mean, self.spread)  # from where points are drawn in composing
         return found | {"kl": _shared(self.beta * kl.sum(-1), cut)}, batch["mask"]
+
+    def tighter(self, batch: Batch, draws: int) -> Tensor:
+        """Nats (N,) of each block of a batch, a bound that `draws` points each bring nearer to the truth.
+
+        Burda, Grosse and Salakhutdinov (2016): minus the logarithm of the mean over the points of the chance of the
+        music at a point times its density where points are drawn over that where the encoder drew it.
+        """
+        cut, rng = self.cut(batch), torch.Generator().manual_seed(JUDGED)
+        mean, log_variance = (one.float() for one in self.normal(cut.rows))
+        scale, found = self.spread.clamp(min=LEAST_SPREAD), []
+        for _ in range(draws):
+            noise = torch.randn(mean.shape, generator=rng).to(mean)
+            point = mean + torch.exp(0.5 * log_variance) * noise
+            nats = self.heads.nats(self.decode(self.with_told(point, cut.rows)), cut.rows)
+            music = (torch.stack(list(nats.values())).sum(0) * cut.counts).sum(1)
+            drawn = 0.5 * ((point - self.mean) / scale).square() + scale.log()
+            found.append(-music - (drawn - 0.5 * noise.square() - 0.5 * log_variance).sum(1))
+        return math.log(draws) - torch.stack(found).logsumexp(0)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Nats per step of each field, and of the KL as `beta` and `free_bits` have it."""
         cut, counts, beta = self.cut(batch), batch["mask"], self.beta
-        found, kl = self._painted(batch, cut)
+        found, mean, log_variance = self._painted(batch, cut)
+        kl = divergence(mean, log_variance)
         if self.training:
             beta *= min(1.0, int(self.seen) / max(1, self.warm_up)) if self.warm_up else 1.0
             self.seen += 1
@@ -85,15 +107,14 @@ class Family(Coder):
         of_numbers = kl[held].mean(0).clamp(min=self.free_bits)  # (size,) on the average of the blocks
         return terms | {"kl": beta * of_numbers.sum() * held.sum() / steps}
 
-    def _painted(self, batch: Batch, cut: Cut) -> tuple[dict[str, Tensor], Tensor]:
-        """Nats (B, T) of each field, and the KL (N, size) of each number of each block."""
+    def _painted(self, batch: Batch, cut: Cut) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Nats (B, T) of each field at drawn points, and mean and logarithm of the variance (N, size) of these."""
         mean, log_variance = self.normal(cut.rows)
         point = mean + torch.exp(0.5 * log_variance) * self._noise(mean)
         if self.training:
             self.look_back(point.detach()[cut.counts.any(1)])
         hidden = cut.back(self.decode(self.with_told(point, cut.rows)))
-        kl = 0.5 * (mean.float().square() + log_variance.float().exp() - 1 - log_variance.float())
-        return self.heads.nats(hidden, batch["steps"]), kl
+        return self.heads.nats(hidden, batch["steps"]), mean.float(), log_variance.float()
 
     def _noise(self, like: Tensor) -> Tensor:
         """Standard normal numbers: the training loop's own, or in evaluation always the same."""
@@ -101,6 +122,15 @@ class Family(Coder):
             return torch.randn_like(like)
         rng = torch.Generator().manual_seed(JUDGED)
         return torch.randn(like.shape, generator=rng).to(like)
+
+
+def divergence(
+    mean: Tensor, log_variance: Tensor, centre: Tensor | float = 0.0, spread: Tensor | float = 1.0
+) -> Tensor:
+    """Nats (N, size) by which normal distributions part from that around `centre` (Kullback and Leibler 1951)."""
+    scale = torch.as_tensor(spread, device=mean.device).clamp(min=LEAST_SPREAD)
+    apart, narrower = (mean - centre) / scale, log_variance - 2 * scale.log()
+    return 0.5 * (apart.square() + narrower.exp() - 1 - narrower)
 
 
 def _shared(of_block: Tensor, cut: Cut) -> Tensor:

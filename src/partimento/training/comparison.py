@@ -116,7 +116,7 @@ def _held_out(found: Row) -> str:
         return "no whole work; bits a note are not compared. More pieces, at least three works, are needed"
     of = f" of {found['held_out_of']}" * (found["held_out_of"] > found["held_out"])
     left = ", those that every encoding holds" * (found["held_out_of"] > found["held_out"])
-    return f"{found['held_out']}{of} pieces{left}"
+    return f"{found['held_out']}{of} piece{'s' * (found['held_out_of'] != 1)}{left}"
 
 
 def _real_cells(found: Row) -> list[str]:

@@ -72,9 +72,18 @@ def _tried(run: Run, music: Music, order: int) -> Progress:
     return found
 
 
+def first_said(run: Run) -> list[str]:
+    """What is said when counting begins: of the held-out music, and of a budget that it has no use for."""
+    asked = [name for name in ("steps", "epochs", "notes") if getattr(run.plan, name)]
+    tried = ", ".join(map(str, cast(Any, run.model).orders))
+    unused = f"{run.plan.family} counts all of the music once an order and trains no step: {', '.join(asked)} not "
+    unused += f"used; orders tried: {tried} (--set model.order=N for one alone)"
+    return [run.remark] * bool(run.remark) + [unused] * bool(asked)
+
+
 def _judged(run: Run, order: int, pace: float) -> Progress:
     """Judge the present counts, note it and keep them; `pace`: steps of music counted a second."""
-    state = run.state
+    state, model = run.state, cast(Any, run.model)
     held_out, learnt = judge(run, "valid"), judge(run, "train", MOST_LEARNT)
     valid = held_out.total
     state["history"].append(
@@ -89,7 +98,7 @@ def _judged(run: Run, order: int, pace: float) -> Progress:
     kept.keep(run)
     write_history(run)
     report.write(run)
-    said = [run.remark] * bool(run.remark and order == 0)
+    said = first_said(run) if order == model.orders[0] else []
     count = len(run.average["heads.keys"])
     said.append(f"order {order} (step {state['step']}): {count:,} counts")
     return Progress(

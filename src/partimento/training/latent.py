@@ -236,7 +236,9 @@ def svg(own: LatentMap) -> str:
 
 
 def _caption(own: LatentMap) -> str:
-    said = f"{len(own.names)} pieces, {len(own.blocks)} blocks; {own.share:.0%} of what sets blocks apart is seen"
+    count = len(own.names)
+    pieces = f"{count} piece{'s' * (count != 1)}"
+    said = f"{pieces}, {len(own.blocks)} blocks; {own.share:.0%} of what sets blocks apart is seen"
     return f"{own.title}: {said}" if own.title else said
 
 

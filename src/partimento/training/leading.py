@@ -153,7 +153,8 @@ def _budget(run: Run) -> str:
     """How long training is going to be, or how much of it is left."""
     steps, step = run.state["steps"], run.state["step"]
     notes = budget.notes_a_window(run.batches) * run.plan.batch * run.plan.processes * steps
-    said = f"{steps:,} steps: {run.epoch_of(steps):.1f} epochs of the training music, {notes:,.0f} notes to hear"
+    said = f"{steps:,} step{'s' * (steps != 1)}: {run.epoch_of(steps):.1f} epochs of the training music, "
+    said += f"{notes:,.0f} notes to hear"
     return f"going on from step {step:,} of {said}" if step else said
 
 

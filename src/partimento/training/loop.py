@@ -27,6 +27,7 @@ from ..models.base import Composer, autocast_for
 from ..profile import scales_of
 from . import budget, checkpoint, counting, together, tuning
 from .batches import OFTEN, Batches
+from .commonness import begin_common
 from .finish import finish
 from .heldout import to_choose_by, with_held_out
 from .judging import MOST_LEARNT, Judged, judge, seconds_to_judge
@@ -120,6 +121,8 @@ class Run:
         self.model: Composer = get_family(plan.family)(self.encoding.fields, **plan.options).to(self.device)
         if plan.start:
             go_on_from(self.model, Path(plan.start))
+        else:
+            begin_common(self.model, cache, self.encoding)
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.objectives = self.model.objectives()
         self.optimisers = {
