@@ -47,6 +47,27 @@ def test_the_peak_is_one_decibel_below_full_and_tempo_counts(tmp_path):
 
 
 @needs_audio
+@pytest.mark.parametrize(("suffix", "least"), [(".flac", 1.0), (".mp3", 0.99), (".ogg", 0.99)])
+def test_packed_sound_is_the_sound_of_the_wav(tmp_path, suffix, least):
+    soundfile = pytest.importorskip("soundfile")
+    tune = score_of("A4 quarter, E5 quarter")
+    formats.save(tune, tmp_path / "a.wav")
+    formats.save(tune, tmp_path / f"a{suffix}")
+    plain, rate = soundfile.read(tmp_path / "a.wav")
+    packed, packed_rate = soundfile.read(tmp_path / f"a{suffix}")
+    assert packed.shape == plain.shape and packed_rate == rate
+    assert np.corrcoef(packed[:, 0], plain[:, 0])[0, 1] >= least - 1e-9
+    assert (tmp_path / f"a{suffix}").stat().st_size < (tmp_path / "a.wav").stat().st_size / 2
+
+
+def test_a_missing_packer_is_named_before_anything_is_composed(tmp_path, monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "soundfile" else there(name) or name)
+    with pytest.raises(MissingExtra, match=r"writing .mp3 needs soundfile: pip install 'partimento\[audio\]'"):
+        formats.check_target(tmp_path / "a.mp3")
+
+
+@needs_audio
 def test_silence_is_silent(tmp_path):
     formats.save(Score(note_array([])), tmp_path / "a.wav")
     sound, _ = samples(tmp_path / "a.wav")

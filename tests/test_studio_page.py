@@ -1,8 +1,8 @@
 """The studio's page in a real browser, with the real server: what a musician does with it, press by press.
 
 Skipped without Playwright or a Chromium (`pip install playwright`; Debian: `apt-get install chromium`, else
-PARTIMENTO_CHROMIUM names one). PARTIMENTO_SLOW_TESTS=1 also trains a style; PARTIMENTO_SCREENSHOTS=1 makes the pictures
-of docs/studio.md.
+PARTIMENTO_CHROMIUM names one). PARTIMENTO_SLOW_TESTS=1 also trains a style and compares; PARTIMENTO_SCREENSHOTS=1 makes
+the pictures of docs/studio.md.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-import partimento
+import partimento.api
 from music import score_of
+from partimento.transform import transpose
 from studio_browser import CHROMIUM, FLAGS, PATIENCE, Visit, studio, wait_until
+from tiny import write_tunes
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("fastapi")
@@ -35,8 +37,14 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
-    with studio(tmp_path_factory.mktemp("studio")) as one:
+def home(tmp_path_factory) -> Path:
+    """The studio's folder."""
+    return tmp_path_factory.mktemp("studio")
+
+
+@pytest.fixture(scope="module")
+def address(home) -> Iterator[str]:
+    with studio(home) as one:
         yield one
 
 
@@ -199,6 +207,97 @@ def test_a_played_phrase_is_answered(visit):
     assert [pitch for *_, pitch in visit.notes()[:4]] == [48, 50, 52, 53]
 
 
+MIDI = """(() => {
+    const keyboard = (name) => ({ name, onmidimessage: null });
+    const inputs = new Map([["a", keyboard("Toy piano")]]);
+    const access = { inputs, onstatechange: null };
+    const press = (id, ...data) => inputs.get(id).onmidimessage({ data });
+    window.midi = { press, plug: (name) => (inputs.set(name, keyboard(name)), access.onstatechange()) };
+    Object.defineProperty(navigator, "requestMIDIAccess", { value: async () => access });
+})()"""  # a browser's Web MIDI with one keyboard, and `midi.plug` for another
+
+
+def test_a_phrase_played_on_a_midi_keyboard_is_answered(visit):
+    visit.page.evaluate(MIDI)
+    visit.page.click("#toggle-keys")
+    visit.page.click("text='Use a MIDI keyboard'")
+    assert "Listening to Toy piano" in visit.toast()
+    visit.page.evaluate("midi.plug('Other')")
+    offs = {60: (0x80, 64), 64: (0x91, 0), 67: (0x81, 0)}  # a note ends by its own message, or by velocity 0
+    for pitch, (end, velocity) in offs.items():
+        where = "Other" if pitch == 67 else "a"
+        visit.page.evaluate(f"midi.press('{where}', 0x91, {pitch}, 100)")
+        visit.until("studio.player.loudness > 0.003")
+        visit.page.evaluate(f"midi.press('{where}', {end}, {pitch}, {velocity})")
+    assert visit.value("studio.keys.held.size") == 0
+    visit.page.click("#answer")
+    visit.finished()
+    assert visit.value("studio.desk.piece.json.kind") == "answer"
+    assert [pitch for *_, pitch in visit.notes()[:3]] == [60, 64, 67]
+
+
+# ---- learning
+
+
+@pytest.fixture(scope="module")
+def vae(home, tmp_path_factory) -> str:
+    """A style of a variational autoencoder that has learnt next to nothing."""
+    pytest.importorskip("torch")
+    folder = write_tunes(tmp_path_factory.mktemp("tunes") / "waves", range(6))
+    size = {"size": 4, "hidden": [16], "step_width": 8, "head_width": 8}
+    request = partimento.api.TrainingRequest(
+        (folder,), home / "models" / "waves.partimento", "vae", "voices", steps=4, workers=0,
+        work=tmp_path_factory.mktemp("run"), settings={**size, "batch": 4, "window": 64, "evaluations": 1},
+    )  # fmt: skip
+    for _ in partimento.api.train(request):
+        pass
+    return "waves/waves"
+
+
+def test_the_map_of_a_latent_space_is_pressed_and_dragged_over(vae, visit, tmp_path):
+    for name, score in (("low.mid", TUNE), ("high.mid", transpose(TUNE, 12))):
+        visit.page.set_input_files("#file", tune(tmp_path, name, score))
+        visit.until(f"studio.desk.piece?.json.title === '{name[:-4]}'")
+    visit.page.click("[data-view=learn]")
+    visit.page.select_option("#map-style", vae)
+    visit.page.click("#map-go")
+    visit.until("document.querySelectorAll('.latent circle').length >= 2")
+    visit.page.evaluate("document.querySelector('.latent').scrollIntoView({ block: 'center' })")
+    visit.page.mouse.click(*at_of(visit, "rect", 0.02))  # the corner, where no piece is
+    visit.until("studio.desk.piece?.json?.kind === 'point'")
+    visit.until("studio.player.loudness > 0.003")
+    low, high = (at_of(visit, f"circle[aria-label={name}]") for name in ("low", "high"))
+    visit.page.mouse.move(*low)
+    visit.page.mouse.down()
+    visit.page.mouse.move(*high, steps=4)
+    assert visit.value("document.querySelector('.way').getAttribute('visibility')") == "visible"
+    visit.page.mouse.up()
+    visit.until("studio.desk.piece?.json?.kind === 'morph'")
+
+
+def at_of(visit: Visit, part: str, share: float = 0.5) -> tuple[float, float]:
+    """A place on the screen inside a part of the map."""
+    box = visit.page.locator(f".latent {part}").first.bounding_box()
+    return box["x"] + share * box["width"], box["y"] + share * box["height"]
+
+
+@pytest.mark.skipif(not os.environ.get("PARTIMENTO_SLOW_TESTS"), reason="trains; PARTIMENTO_SLOW_TESTS=1 runs it")
+def test_kinds_of_model_are_compared_and_a_piece_of_each_is_heard(visit, tmp_path):
+    pytest.importorskip("torch")
+    visit.page.click("[data-view=learn]")
+    visit.page.set_input_files("#compare-files", sorted(write_tunes(tmp_path / "waves", range(6)).iterdir()))
+    visit.until("document.getElementById('compare-music').value.startsWith('set:')")
+    for number, kind in enumerate(("markov", "recurrent", ""), 1):
+        visit.page.select_option(f"#compare-kind-{number}", kind)
+    visit.value("studio.learn.compare.extra = { steps: 2, bars: 2, settings: { batch: 4, window: 48 } }")
+    visit.page.click("#compare-go")
+    wait_until(lambda: visit.page.locator(".compare tbody tr").count() == 2, "two kinds are compared", 3 * PATIENCE)
+    visit.until("studio.learn.compare.job === null")
+    assert "2 steps each" in visit.page.inner_text(".compare [role=status]")
+    visit.page.click("[aria-label='Hear what markov composed']")
+    visit.until("studio.desk.piece?.json?.title === 'markov, compared' && studio.player.isOn")
+
+
 # ---- files and the library
 
 
@@ -249,6 +348,24 @@ def test_the_page_fits_a_phone_and_every_control_has_a_name(browser, address, tm
         .map((one) => one.outerHTML)"""
     assert phone.value(nameless) == []
     phone.context.close()
+
+
+SCROLLED = """[...document.querySelectorAll("*")]
+    .filter((one) => one.clientHeight && one.scrollHeight > one.clientHeight + 1)
+    .filter((one) => /auto|scroll/.test(getComputedStyle(one).overflowY)).map((one) => one.id || one.className)"""
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+def test_nothing_scrolls_but_the_page(visit, tmp_path, size):
+    visit.page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    visit.page.set_input_files("#file", tune(tmp_path))
+    visit.finished()
+    for view in ("compose", "library", "train", "learn"):
+        visit.page.click(f"[data-view={view}]")
+        assert visit.value(SCROLLED) == [], view
+    visit.page.click("[data-view=compose]")
+    visit.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    assert visit.page.locator("#compose").bounding_box()["y"] < size[1] or size[0] < 640  # never out of sight beside it
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

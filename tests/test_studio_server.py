@@ -265,6 +265,10 @@ def test_downloads_are_the_piece(client, tune):
     assert b"<score-partwise" in client.raw("GET", f"/api/pieces/{tune}/piece.musicxml")[2]
     assert client.raw("GET", f"/api/pieces/{tune}/roll.svg")[2].startswith(b"<svg")
     assert client.raw("GET", f"/api/pieces/{tune}/piece.exe")[0] == 404
+    able = client.ask("GET", "/api/status")[1]["downloads"]
+    for kind, begin in (("flac", b"fLaC"), ("mp3", b"\xff\xfb")):
+        status, _, data = client.raw("GET", f"/api/pieces/{tune}/piece.{kind}")
+        assert (status, data[: len(begin)]) == (200, begin) if kind in able else status == 424 and b"[audio]" in data
 
 
 # --- files in
@@ -569,6 +573,22 @@ def test_a_style_is_trained_on_a_set_and_composes(client):
     assert done["style"] in [one["id"] for one in client.ask("GET", "/api/styles")[1]["styles"]]
     assert client.raw("GET", done["report"])[2].startswith(b"<!doctype html>")
     assert client.job("compose", style=done["style"], bars=1, candidates=1)[-1][0] == "done"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"models": ["markov", "vae"]}, "a set or a style; name one of them"),
+        ({"models": ["markov", "vae"], "set": "s" + "0" * 16, "style": "folk"}, "name one of them"),
+        ({"models": ["markov"], "style": "folk"}, "models"),
+        ({"models": ["markov", "../markov"], "style": "folk"}, "no preset and no family '../markov'; there are"),
+        ({"models": ["markov", "vae"], "style": "polka"}, "no style 'polka'"),
+    ],
+)
+def test_a_comparison_that_cannot_be_is_refused_in_a_sentence(client, asked, said):
+    pytest.importorskip("torch")
+    status, answer = client.ask("POST", "/api/jobs/compare", asked)
+    assert status in (400, 404) and said in answer["error"]["message"]
 
 
 def test_a_bad_setting_of_a_training_is_told(client):

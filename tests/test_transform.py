@@ -303,7 +303,7 @@ def test_a_composed_piece_says_what_became_of_it(air, tmp_path):
         ("air.mid -o a.mid", "nothing to do; add one of --to-key, --transpose, --stretch"),
         ("air.mid --transpose 2", "no file to write; name one: -o OUT.mid"),
         ("--transpose 2 -o a.mid", "no file to transform"),
-        ("air.mid --transpose 70 -o a.mid", "+70 semitones moves a note to 118-"),
+        ("air.mid --transpose 70 -o a.mid", "+70 semitones leads out of MIDI's 0-127; this music can move -"),
         ("air.mid --transpose 2 --to-key D -o a.mid", "--to-key and --transpose are both given"),
         ("air.mid --to-key H -o a.mid", "no key 'H'"),
         ("air.mid --stretch 9 -o a.mid", "stretch 9 is out of range"),

@@ -54,6 +54,27 @@ def card_text(path: Path, info: Mapping[str, Any]) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def style_text(path: Path, info: Mapping[str, Any], style: str) -> str:
+    """What the card of the model file at `path` says of one of its styles, in Markdown."""
+    data = info["card"]["data"]
+    sides = [f"{name.rpartition(' ')[2]} {pieces:,} ({data['notes'][name]:,} notes)"
+             for name, pieces in data["pieces"].items() if name.rpartition(" ")[0] == style]  # fmt: skip
+    nats = {name: value for name, value in info["card"]["nats"].items() if name.partition(",")[0] in (style, "unit")}
+    lines = [
+        f"## {style}, a style of {path.name}",
+        "",
+        *_heard(path, (style,)),
+        f"**Data** (pieces by side; works never stand on two sides): {', '.join(sides) or 'not told by style'}.",
+        "",
+        *_nats(nats),
+        "",
+        *_controls(path, (style,)),
+        *_listening(path, (style,)),
+        f"How the model was trained, licences and credits: `partimento styles --card {path.name}`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _base(base: Mapping[str, Any] | None) -> Iterator[str]:
     """The model that this one goes on from, and whose music is in its weights too."""
     if not base:

@@ -158,8 +158,10 @@ def ranges(cache: Cache, encoding: Encoding, pieces: Sequence[Piece]) -> dict[st
         if name in columns:
             column = [np.asarray(cache.steps[p.start : p.start + p.length, columns[name]]) for p in pieces]
             pitches = np.concatenate(column).astype(int) - (0 if name == "pitch" else 2)
-            low, high = np.percentile(pitches[pitches >= 0], EXTREMES)
-            found[name] = [int(low), int(high)]
+            sounding = pitches[pitches >= 0]
+            if len(sounding):  # a voice may be silent in all the music
+                low, high = np.percentile(sounding, EXTREMES)
+                found[name] = [int(low), int(high)]
     return found
 
 

@@ -33,7 +33,8 @@ def transpose(score: Score, semitones: int) -> Score:
     notes, moves = score.notes.copy(), ~np.isin(score.notes["track"], drums)
     pitch = notes["pitch"].astype(int) + np.where(moves, semitones, 0)
     if len(pitch) and (pitch.min() < 0 or pitch.max() > 127):
-        raise MusicError(f"{semitones:+} semitones moves a note to {pitch.min()}-{pitch.max()}; MIDI has 0-127")
+        low, high = -int(score.notes["pitch"][moves].min()), 127 - int(score.notes["pitch"][moves].max())
+        raise MusicError(f"{semitones:+} semitones leads out of MIDI's 0-127; this music can move {low:+} to {high:+}")
     notes["pitch"] = pitch
     keys = tuple(Key(key.tick, (key.tonic + semitones) % 12, key.mode) for key in score.keys)
     return replace(score, notes=notes, keys=keys)

@@ -321,8 +321,8 @@ def _write(request: ComparisonRequest, rows: Mapping[str, Compared], music: _Mus
 def comparison(request: ComparisonRequest, rows: Mapping[str, Compared], music: _Music | None) -> dict[str, Any]:
     """Everything as JSON holds it."""
     budget = next(
-        (f"{value:g} {name}" for name in ("steps", "epochs", "notes") if (value := getattr(request, name))),
-        f"{request.minutes:g} minutes",
+        (_counted(value, name) for name in ("steps", "epochs", "notes") if (value := getattr(request, name))),
+        _counted(request.minutes, "minutes"),
     )
     return {
         "command": request.command, "budget": budget, "seed": request.seed, "bars": request.bars,
@@ -333,6 +333,11 @@ def comparison(request: ComparisonRequest, rows: Mapping[str, Compared], music: 
             for row in rows.values()
         ],
     }  # fmt: skip
+
+
+def _counted(value: float, noun: str) -> str:
+    """ "1 step", "2.5 epochs"."""
+    return f"{value:g} {noun if value != 1 else noun[:-1]}"
 
 
 def read_comparison(folder: Path) -> dict[str, Any]:

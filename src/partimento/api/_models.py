@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import composing, model_file, styles, theory, timing
 from ..asking import CONTROLS, check, parse_curve, parse_mix
-from ..cards import card_text
+from ..cards import card_text, style_text
 from ..describe import parse_chords
 from ..errors import BadOption, ModelError, UnknownName
 from ..model_file import Model
@@ -129,6 +129,10 @@ def style_table() -> list[dict[str, Any]]:
 
 
 def style_card(style: str) -> str:
-    """The model card of a shipped style, in Markdown."""
-    path = styles.find(style)
-    return card_text(path, styles.described(path))
+    """The model card of a shipped style, or of a whole model by its file's name or path, in Markdown."""
+    files = {path.name: path for path in {*styles.shipped().values()}}
+    path = files.get(style) or (Path(style) if style.endswith(model_file.SUFFIX) else None)
+    if path is None:
+        path = styles.find(style)
+        return style_text(path, styles.described(path), style)
+    return card_text(path, model_file.read_info(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
 import sys
@@ -9,6 +10,8 @@ import sys
 import click
 
 from ..errors import PartimentoError
+
+ABORTED = 1  # where Ctrl-C, or the end of what is piped in, ends a verb that has nothing to keep
 
 
 class Verbs(click.Group):
@@ -23,6 +26,13 @@ class Verbs(click.Group):
         if name not in self.list_commands(context):
             return None
         return importlib.import_module(f"{__name__}.{name.replace('-', '_')}").command
+
+    def resolve_command(self, context: click.Context, arguments: list[str]):
+        name, known = arguments[0], self.list_commands(context)
+        if name not in known and not name.startswith("-"):
+            near = difflib.get_close_matches(name, known, n=1)
+            context.fail(f"there is no command {name!r}" + (f"; did you mean {near[0]}?" if near else ""))
+        return super().resolve_command(context, arguments)
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,7 +51,29 @@ def cli() -> None:
 def main() -> None:
     """Entry point: an error that a person can put right becomes one line and exit code 2, never a traceback."""
     try:
-        cli(standalone_mode=True)
+        code = cli(prog_name="partimento", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message())
+        code = 2
+    except click.UsageError as error:
+        click.echo(f"partimento: {_sentence(error)}", err=True)
+        code = 2
     except PartimentoError as error:
         click.echo(f"partimento: {error}", err=True)
-        sys.exit(2)
+        code = 2
+    except click.Abort:
+        click.echo("partimento: stopped", err=True)
+        code = ABORTED
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _sentence(error: click.UsageError) -> str:
+    """A mistake in a command line in one line, with the way out."""
+    said = " ".join(error.format_message().split()).rstrip(".").replace(". (Did", " (did").replace(". Did", "; did")
+    said, context = said[:1].lower() + said[1:], error.ctx
+    if context is None:
+        return f"{said}; see partimento --help"
+    if isinstance(error, click.MissingParameter) and isinstance(error.param, click.Argument):
+        usage = " ".join(context.command.collect_usage_pieces(context))
+        return f"{said}; wanted: {context.command_path} {usage}"
+    return f"{said}; see {context.command_path} --help"

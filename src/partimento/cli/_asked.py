@@ -16,6 +16,7 @@ from ..errors import BadOption
 from ..instruments import find_program
 from ..score import Score
 from ..timing import Clock, duration_seconds
+from ._words import counted
 
 SEEDS = 1_000_000  # a seed that is not asked for is small enough to type again
 PLAYED = (".mid", ".midi", ".wav", ".flac", ".ogg", ".mp3")  # files to hear; the others are to be read
@@ -68,7 +69,7 @@ def writing(*, expression: bool, name: str) -> tuple[Callable, ...]:
     return (
         click.option(
             "-o", "--output", "outputs", multiple=True, type=click.Path(path_type=Path),
-            help=f"File: .mid .musicxml .wav .png .svg; repeatable [default: {name}.mid].",
+            help=f"File: .mid .musicxml .wav .flac .mp3 .png .svg; repeatable [default: {name}.mid].",
         ),
         click.option("--kind", type=click.Choice(sorted(formats.PICTURES)), help="What pictures show [default: roll]."),
         click.option(
@@ -151,8 +152,8 @@ def describe(score: Score, style: str, seed: int) -> str:
     seen, metre, bars = overview(score), Clock(score).bars[0], bars_of(score)
     upbeat = " after an upbeat" if score.upbeat else ""
     return (
-        f"{style}, seed {seed}: {bars} bar{'s' * (bars != 1)} of {metre.numerator}/{metre.denominator}{upbeat} "
-        f"in {seen.key}, {seen.tempo}, {duration_seconds(score):.0f} s, {len(score)} notes"
+        f"{style}, seed {seed}: {counted(bars, 'bar')} of {metre.numerator}/{metre.denominator}{upbeat} "
+        f"in {seen.key}, {seen.tempo}, {duration_seconds(score):.0f} s, {counted(len(score), 'note')}"
     )
 
 

@@ -12,6 +12,7 @@ import click
 from .. import api
 from ..errors import BadOption
 from . import _chosen
+from ._words import counted
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -145,8 +146,9 @@ def index(folders: tuple[Path, ...], model: Path, workers: int | None) -> None:
       partimento corpus index my_midi_folder --into mine.partimento
     """
     found = api.add_index(model, folders, workers=workers)
-    left = f"; for {found.left_out:,} lines there was no room" if found.left_out else ""
-    click.echo(f"{len(found.files):,} pieces, {len(found.lines):,} lines, {len(found):,} notes{left}")
+    left = f"; for {counted(found.left_out, 'line')} there was no room" if found.left_out else ""
+    counts = ((len(found.files), "piece"), (len(found.lines), "line"), (len(found), "note"))
+    click.echo(", ".join(counted(*one) for one in counts) + left)
     click.echo(f"wrote {model}")
 
 

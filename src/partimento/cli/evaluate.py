@@ -29,7 +29,8 @@ NAMED = 5  # skipped files, listed without --verbose
               help="What tries to tell them apart; forest needs the extra `evaluate`, and minutes.")  # fmt: skip
 @click.option("--training", type=click.Path(path_type=Path), metavar="FOLDER",
               help="The training music: how much of both sides stands in it.")  # fmt: skip
-@click.option("--model", type=click.Path(path_type=Path), help="The model file that composed them, where not shipped.")
+@click.option("--model", type=click.Path(path_type=Path), metavar="FILE",
+              help="The model that composed them: by its index, how much of both sides it learnt from.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of every draw in the figures.")
 @click.option("--json", "as_json", is_flag=True, help="All figures as JSON.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page with plots there.")
@@ -46,6 +47,7 @@ def command(
       partimento evaluate composed/ bach_test/
       partimento evaluate composed/ bach_test/ --html report.html --limit 100
       partimento evaluate composed/ bach_test/ --training bach_train/
+      partimento evaluate composed/ bach_test/ --model mine.partimento
       partimento evaluate composed/ bach_test/ --json
     """
     if html is not None:
@@ -125,7 +127,7 @@ def _obeyed(found: api.Evaluation) -> Iterator[str]:
     if not told.pieces and not told.unread:
         return
     yield ""
-    yield f"asked against obtained, of {told.pieces} pieces that say what they were asked for"
+    yield f"asked against obtained, of {_many(told.pieces)} what was asked for"
     rows = [
         (one.name, str(len(one.asked)), f"correlation {api.number(one.correlation, 2)}"
          f"{_between(one.correlation_interval, 2)}, error {api.number(one.error, 2)}{_between(one.error_interval, 2)}")
@@ -156,6 +158,10 @@ def _skipped(found: api.Evaluation, named: int | None) -> Iterator[str]:
             yield from (f"  {piece}: {reason}" for piece, reason in side.skipped[:named])
             if named is not None and len(side.skipped) > named:
                 yield f"  and {len(side.skipped) - named} more: --verbose"
+
+
+def _many(pieces: int) -> str:
+    return "1 piece that says" if pieces == 1 else f"{pieces} pieces that say"
 
 
 def _value(value: Any, interval: Sequence[float] | None) -> str:

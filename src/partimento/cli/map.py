@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from .. import api
+from ._words import counted
 
 
 @click.command("map")
@@ -33,7 +34,9 @@ def command(model: Path, folders: tuple[Path, ...], output: Path, run: Path | No
     """
     drawn, skipped = api.draw_map(model, folders, output, run)
     groups = ", ".join(f"{count} {group}" for group, count in Counter(drawn.groups).most_common())
-    click.echo(f"{len(drawn.names)} pieces ({groups}); {drawn.share:.0%} of what sets their blocks apart is seen")
+    click.echo(
+        f"{counted(len(drawn.names), 'piece')} ({groups}); {drawn.share:.0%} of what sets their blocks apart is seen"
+    )
     for line in skipped:
         click.echo(f"left out: {line}", err=True)
     click.echo(f"wrote {output}")

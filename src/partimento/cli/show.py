@@ -11,6 +11,7 @@ import click
 
 from .. import formats
 from ..score import Score
+from ._words import counted
 
 
 @click.command("show")
@@ -59,5 +60,5 @@ def _words(score: Score, file: Path) -> str:
     ]
     for part in seen.parts:
         name = part.instrument if part.name == part.instrument else f"{part.name} ({part.instrument})"
-        lines.append(f"  track   {name}: {part.notes:,} notes{', ' * bool(part.span)}{part.span}")
+        lines.append(f"  track   {name}: {counted(part.notes, 'note')}{', ' * bool(part.span)}{part.span}")
     return "\n".join(lines)

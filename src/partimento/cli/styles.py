@@ -11,7 +11,7 @@ from .. import api
 
 @click.command("styles")
 @click.option(
-    "--card", metavar="STYLE", help="The model card of a style: data, licences, credits, figures, weaknesses."
+    "--card", metavar="STYLE", help="What is known of a style: data, figures, weaknesses; of a model FILE all of it."
 )
 @click.option("--json", "as_json", is_flag=True, help="Everything that the model cards say, as JSON.")
 def command(card: str | None, as_json: bool) -> None:
@@ -21,6 +21,7 @@ def command(card: str | None, as_json: bool) -> None:
     Examples:
       partimento styles
       partimento styles --card chorale
+      partimento styles --card base.partimento
       partimento styles --json
     """
     if card:
@@ -31,4 +32,4 @@ def command(card: str | None, as_json: bool) -> None:
         click.echo(json.dumps(table, indent=1))
         return
     for row in table:
-        click.echo(f"{row['style']:<10} {row['pieces']:>5} pieces, {row['encoding']}, {row['file']}")
+        click.echo(f"{row['style']:<14} {row['pieces']:>5} pieces, {row['encoding']}, {row['file']}")

@@ -17,6 +17,7 @@ from ..errors import BadOption, MusicError
 from ..instruments import find_program, instrument_name
 from ..score import Score
 from ..timing import Clock, duration_seconds
+from ._words import counted
 
 SEEDS = 1_000_000  # a seed that is not asked for is small enough to type again
 AS_IT_IS = "as loud as it is"  # --express without a number
@@ -45,7 +46,7 @@ OWN = {"dynamics": expression.has_dynamics, "tempo": expression.has_tempi}
     "outputs",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="File: .mid .musicxml .wav .png .svg; repeatable.",
+    help="File: .mid .musicxml .wav .flac .mp3 .png .svg; repeatable.",
 )
 @click.option("--kind", type=click.Choice(sorted(formats.PICTURES)), help="What pictures show [default: roll].")
 def command(file: Path | None, outputs, kind, instruments, humanise, seed, **asked) -> None:
@@ -76,7 +77,7 @@ def command(file: Path | None, outputs, kind, instruments, humanise, seed, **ask
         formats.save(score, path, kind=shown)
     minutes, seconds = divmod(round(duration_seconds(score)), 60)
     bars = len(Clock(score).bars) - bool(score.upbeat)
-    length = f"{bars} bar{'s' * (bars != 1)}, {len(score):,} notes, {minutes}:{seconds:02}"
+    length = f"{counted(bars, 'bar')}, {counted(len(score), 'note')}, {minutes}:{seconds:02}"
     click.echo(f"{file.stem}: {'; '.join(done)} ({length})")
     click.echo(f"wrote {', '.join(str(path) for path in kinds)}")
 

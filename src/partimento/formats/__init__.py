@@ -23,7 +23,7 @@ READERS = {
 WRITERS = {
     ".mid": "midi", ".midi": "midi",
     ".musicxml": "musicxml_write", ".xml": "musicxml_write", ".mxl": "musicxml_write",
-    ".png": "roll", ".svg": "roll", ".wav": "audio",
+    ".png": "roll", ".svg": "roll", ".wav": "audio", ".flac": "audio", ".mp3": "audio", ".ogg": "audio",
 }  # fmt: skip
 PICTURES = {"roll": "roll", "score": "engraving"}  # what a .png or .svg may show
 
@@ -62,16 +62,18 @@ def _writer(path: Path, kind: str | None) -> ModuleType:
 def check_target(path: str | Path, kind: str | None = None) -> None:
     """Raise what `save` would raise of a name alone, so that nobody waits for a piece that cannot be written."""
     path = Path(path)
-    _writer(path, kind)
+    writer = _writer(path, kind)
+    if hasattr(writer, "check"):
+        writer.check(path)
     if not path.parent.is_dir():
         raise FormatError(f"{path}: there is no folder {path.parent}; make it first or choose another")
 
 
 def save(score: Score, path: str | Path, *, kind: str | None = None, **options: Any) -> None:
-    """Write `score` as MIDI, MusicXML, picture (.png, .svg) or sound (.wav), whole or not at all.
+    """Write `score` as MIDI, MusicXML, picture (.png, .svg) or sound (.wav, .flac, .mp3, .ogg), or not at all.
 
     `kind` chooses what a picture shows: "roll" (the default) or "score" (engraved). Other options go to the writer
-    of that kind of file: `soundfont` to .wav. Raises `FormatError` where it cannot be written, `BadOption` for an
+    of that kind of file: `soundfont` to sound. Raises `FormatError` where it cannot be written, `BadOption` for an
     option that this kind of file does not have, `MissingExtra` where a package is missing.
     """
     path = Path(path)

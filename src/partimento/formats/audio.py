@@ -1,6 +1,7 @@
-"""Sound: a score rendered with a soundfont to WAV (48 kHz, 16 bit, stereo) by midirenderer.
+"""Sound: a score rendered with a soundfont by midirenderer, as WAV, FLAC (48 kHz, 16 bit, stereo), MP3 or Ogg Vorbis.
 
-The renderer is native code that may hang or panic, so it works in a child process, on bytes of our own writing.
+What is not WAV is packed by libsndfile (the package soundfile), a block at a time. The renderer
+is native code that may hang or panic, so it works in a child process, on bytes of our own writing.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ import subprocess
 import sys
 import tempfile
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +30,9 @@ RELEASE = 1.5  # seconds in which the last notes die away
 FADE = 0.5  # seconds at the very end that fade to silence
 PEAK = 10 ** (-1 / 20)  # -1 dBFS
 MOST_SECONDS = 3600
-BLOCK = 1 << 20  # frames held in memory at a time
+BLOCK = 1 << 16  # frames held in memory at a time; libsndfile's Vorbis encoder overflows its stack on very long ones
+MP3 = {"bitrate_mode": "VARIABLE", "compression_level": 0.2}
+PACKED: dict[str, tuple[str, dict[str, Any]]] = {".flac": ("FLAC", {}), ".mp3": ("MP3", MP3), ".ogg": ("OGG", {})}
 SOUNDFONT_VARIABLE = "PARTIMENTO_SOUNDFONT"
 SYSTEM_FOLDERS = ("/usr/share/sounds/sf2", "/usr/share/soundfonts", "/usr/local/share/soundfonts")
 INSTALL = "pip install 'partimento[audio]'"
@@ -69,27 +74,35 @@ def _checked(path: Path, origin: str) -> Path:
     return path
 
 
-def available() -> bool:
-    """Whether sound can be rendered here, by the packages and soundfonts that are installed."""
+def available(suffix: str = ".wav") -> bool:
+    """Whether sound of a kind can be written here, by the packages and soundfonts that are installed."""
     try:
         find_soundfont()
+        check(Path(f"sound{suffix}"))
     except (MissingExtra, BadOption):
         return False
-    return importlib.util.find_spec("midirenderer") is not None
+    return True
+
+
+def check(path: Path) -> None:
+    """Raise `MissingExtra` where a package is missing that a sound file of this suffix needs."""
+    if importlib.util.find_spec("midirenderer") is None:
+        raise MissingExtra(f"rendering audio needs midirenderer: {INSTALL}")
+    if path.suffix.lower() in PACKED and importlib.util.find_spec("soundfile") is None:
+        raise MissingExtra(f"writing {path.suffix} needs soundfile: {INSTALL}")
 
 
 def write(score: Score, path: str | Path, soundfont: str | Path | None = None) -> None:
-    """Render `score` as a WAV file: peak at -1 dBFS, 1.5 seconds of release at the end.
+    """Render `score` as WAV, FLAC, MP3 or Ogg by suffix: peak at -1 dBFS, 1.5 seconds of release at the end.
 
-    Raises `MissingExtra` without renderer or soundfont, `FormatError` for music beyond an hour or where the renderer
-    fails or takes longer than a fifth of the music's length and half a minute.
+    Raises `MissingExtra` without renderer, packer or soundfont, `FormatError` for music beyond an hour or where the
+    renderer fails or takes longer than a fifth of the music's length and half a minute.
     """
     refuse_absurd(score, "audio")
     seconds = duration_seconds(score)
     if seconds > MOST_SECONDS:
         raise FormatError(f"audio: {seconds / 60:,.0f} minutes, at most 60; use transform.cut first")
-    if importlib.util.find_spec("midirenderer") is None:
-        raise MissingExtra(f"rendering audio needs midirenderer: {INSTALL}")
+    check(Path(path))
     font = find_soundfont(soundfont)
     ring = max(1, Clock(score).tick(seconds + RELEASE) - score.end)
     with tempfile.TemporaryDirectory(prefix="partimento-") as folder:
@@ -122,14 +135,45 @@ def _blocks(source: wave.Wave_read) -> Iterator[np.ndarray]:
 
 
 def _finish(raw: Path, path: Path) -> None:
-    """Copy the WAV with its peak at -1 dBFS and a fade at its end."""
-    with wave.open(str(raw), "rb") as source, path.open("wb") as file, wave.open(file, "wb") as target:
-        target.setparams(source.getparams())
+    """Copy the WAV as a file of the suffix of `path`, with its peak at -1 dBFS and a fade at its end."""
+    with wave.open(str(raw), "rb") as source, _sink(source, path) as write_frames:
         peak = max((int(np.abs(block.astype(np.int32)).max()) for block in _blocks(source)), default=0)
         gain = PEAK * 32767 / peak if peak else 1.0
         left = source.getnframes()
         fade = FADE * source.getframerate()
         for block in _blocks(source):
             ramp = np.minimum(1.0, np.arange(left, left - len(block), -1) / fade)[:, None]
-            target.writeframes(np.round(block * gain * ramp).astype("<i2").tobytes())
+            write_frames(np.round(block * gain * ramp).astype("<i2"))
             left -= len(block)
+
+
+def _sink(source: wave.Wave_read, path: Path) -> AbstractContextManager[Callable[[np.ndarray], object]]:
+    """Where the frames of `source` go, (frames, channels) at a time."""
+    return _packed(source, path) if path.suffix.lower() in PACKED else _plain(source, path)
+
+
+@contextmanager
+def _plain(source: wave.Wave_read, path: Path) -> Iterator[Callable[[np.ndarray], object]]:
+    with path.open("wb") as file, wave.open(file, "wb") as target:
+        target.setparams(source.getparams())
+        yield lambda frames: target.writeframes(frames.tobytes())
+
+
+@contextmanager
+def _packed(source: wave.Wave_read, path: Path) -> Iterator[Callable[[np.ndarray], object]]:
+    """A file of libsndfile; raises `MissingExtra` where the one installed is too old for this kind."""
+    import soundfile
+
+    kind, options = PACKED[path.suffix.lower()]
+    if kind not in soundfile.available_formats():
+        version = soundfile.__libsndfile_version__
+        raise MissingExtra(f"libsndfile {version} writes no {kind}; it needs 1.1 or newer: {INSTALL}")
+    rate, channels = source.getframerate(), source.getnchannels()
+    with (
+        path.open("wb") as file,  # opened here, so that failures of the disk are told as ours
+        soundfile.SoundFile(file, "w", rate, channels, format=kind, **options) as target,
+    ):
+        if kind == "FLAC":
+            yield target.write
+        else:  # libsndfile 1.2.2 makes noise of whole numbers that it packs as MP3
+            yield lambda frames: target.write((frames / 32768).astype(np.float32))

@@ -197,6 +197,19 @@ class Train(Asked):
     settings: Settings | None = None
 
 
+class Compare(Asked):
+    """Kinds of model to be compared, on a set or on pieces that a style composes to be learnt from."""
+
+    models: list[Text] = Field(min_length=2, max_length=6, description="presets or families, 'vae:voices'")
+    set: SetId | None = None
+    style: Text | None = Field(None, description="a style's id, instead of a set")
+    minutes: float | None = Field(None, gt=0, le=600, description="of training, for each")
+    steps: int | None = Field(None, gt=0, le=10**7, description="instead of minutes")
+    bars: int | None = Field(None, ge=1, le=64, description="of the piece that each composes")
+    seed: int | None = Field(None, ge=0, le=2**31)
+    settings: Settings | None = None
+
+
 class Named(Asked):
     """A new set."""
 

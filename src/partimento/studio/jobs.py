@@ -18,7 +18,10 @@ from .library import Library, NewPiece, new_id
 from .queueing import Turns
 from .settings import Settings
 
-LANE_OF = {"train": "train", "check": "check", "parse": "help", "draw": "help", "pages": "help", "unzip": "help"}
+LANE_OF = {
+    "train": "train", "compare": "train", "check": "check", "parse": "help", "draw": "help", "pages": "help",
+    "unzip": "help",
+}  # fmt: skip
 HELPERS = 2
 GRACE = 5.0  # seconds that a job has to stop when it is asked to
 SAVING = 60.0  # and a training
@@ -145,7 +148,7 @@ class Jobs:
         return job
 
     def _seconds(self, kind: str) -> float:
-        return {"train": float("inf"), "check": 3600.0}.get(kind, self.limits.job_seconds)
+        return {"train": float("inf"), "compare": float("inf"), "check": 3600.0}.get(kind, self.limits.job_seconds)
 
     @staticmethod
     def _job(kind, visitor, asked, scores, paths, name) -> Job:
@@ -378,7 +381,7 @@ class Jobs:
             self._end(job, {"state": "stopped", "pieces": [], "result": {}})
         elif job.child is not None:
             job.child.send({"stop": job.id})
-            grace = SAVING if job.kind == "train" else GRACE
+            grace = SAVING if job.lane == "train" else GRACE
             asyncio.get_running_loop().call_later(grace, self._give_up, job, "it did not stop")
 
     def _tell(self, job: Job, event: str, data: str) -> None:

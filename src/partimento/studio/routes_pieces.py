@@ -15,7 +15,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from .. import api, arrange, expression, transform
-from ..errors import BadOption, MissingExtra, MusicError
+from ..errors import BadOption, MusicError
+from ..formats import WRITERS, audio
 from ..formats._limits import refuse_absurd
 from ..instruments import find_program
 from ..score import Score
@@ -198,8 +199,9 @@ async def download(
     match = FILE.fullmatch(file)
     if match is None or match[2] not in KINDS or (match[1] == "piece") == (match[2] in ("svg", "png")):
         raise Missing(f"there is no {file[:40]!r} of a piece; there are piece.mid, piece.wav, roll.svg, score.svg ...")
-    if match[2] not in available():
-        raise MissingExtra(f".{match[2]} cannot be written here; there are {', '.join(available())}")
+    if match[2] in SOUNDS:
+        audio.check(Path(file))
+        audio.find_soundfont()
     title = (await asyncio.to_thread(studio.library.summary, piece))["title"]
     shaped = match[2] in SOUNDS if expression is None else expression and match[1] == "piece"
     path = await _written(studio, visitor, piece, match[1], match[2], bool(shaped))
@@ -241,7 +243,5 @@ def _sweep(folder: Path) -> None:
 
 def available() -> list[str]:
     """Kinds of files that can be written here."""
-    from ..formats import WRITERS, audio
-
     found = [kind for kind in KINDS if f".{kind}" in WRITERS]
-    return [kind for kind in found if kind not in SOUNDS or audio.available()]
+    return [kind for kind in found if kind not in SOUNDS or audio.available(f".{kind}")]

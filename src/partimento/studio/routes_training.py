@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, JSONResponse
 
 from .. import presets
-from ..errors import MissingExtra
+from ..errors import BadOption, MissingExtra, UnknownName
 from . import asking, shapes
 from .errors import Conflict, Missing
 from .library import new_id
@@ -20,11 +20,13 @@ router = APIRouter(prefix="/api", tags=["training"])
 FAMILIES = {
     "transformer": "Attention over all that was composed; the best where there is much music.",
     "recurrent": "A memory that is carried along (GRU); quick to learn from little.",
+    "relative": "Hears intervals rather than keys; for voices.",
     "markov": "Counts what follows what; learnt in seconds.",
     "vae": "A smooth latent space: maps, morphs.", "autoencoder": "A latent space with gaps; the VAE's ancestor.",
     "gan": "Two models, one of which fools the other; hard to train.",
     "stack": "Layers as older notebooks have them; see the presets.",
 }  # fmt: skip
+TRAINING_NEEDS = "training needs torch: pip install torch, then pip install 'partimento[train]'"
 ENCODINGS = ["notes", "voices", "events", "chords", "pianoroll", "onehot", "remi"]
 
 
@@ -81,10 +83,33 @@ async def check(asked: asking.Check, studio: Studio, visitor: Visitor) -> Any:
 async def train(asked: asking.Train, studio: Studio, visitor: Visitor) -> Any:
     """Train a style on a set."""
     if not trainable():
-        raise MissingExtra("training needs torch: pip install torch, then pip install 'partimento[train]'")
+        raise MissingExtra(TRAINING_NEEDS)
     wanted = asking.plain(asked)
     model = await asyncio.to_thread(studio.styles.new_model, asked.name)
     return await _begun(studio, visitor, wanted, {"model": model, "run": new_id("t")})
+
+
+@router.post("/jobs/compare", status_code=202, response_model=shapes.Job)
+async def compare(asked: asking.Compare, studio: Studio, visitor: Visitor) -> Any:
+    """Train several kinds of model on the same music with the same budget, and set them side by side."""
+    if not trainable():
+        raise MissingExtra(TRAINING_NEEDS)
+    if (asked.set is None) == (asked.style is None):
+        raise BadOption("music to learn from is a set or a style; name one of them")
+    known = {*presets.names(), *FAMILIES}
+    for name in asked.models:
+        if name.partition(":")[0] not in known:
+            raise UnknownName(f"no preset and no family {name[:60]!r}; there are {', '.join(sorted(known))}")
+    wanted = asking.plain(asked)
+    names: dict[str, str] = {}
+    paths = {"output": str(studio.uploads.new_path(""))}
+    if asked.set is not None:
+        folder, names = await asyncio.to_thread(studio.uploads.ready, asked.set)
+        paths["folder"] = str(folder)
+    else:
+        paths |= await asyncio.to_thread(studio.styles.find, asked.style)
+    job = await studio.jobs.submit("compare", visitor, wanted | {"names": names}, paths=paths, request=wanted)
+    return told(studio.jobs, job)
 
 
 async def go_on(studio: Parts, visitor: str, old: dict[str, Any]) -> Any:

@@ -27,7 +27,7 @@ UNSETTABLE = {"device", "threads", "processes", "start", "tensorboard", "save_se
 
 def check(task: Task) -> dict[str, Any]:
     """A verdict on each file of a set."""
-    reader = _Reader(task)
+    reader = Reader(task)
     catalogue = api.scan((Path(task.paths["folder"]),), workers=1, progress=reader)
     return {"pieces": [], "result": verdicts_of(catalogue, task)}
 
@@ -58,7 +58,7 @@ def _renamed(text: str, task: Task) -> str:
     return text
 
 
-class _Reader:
+class Reader:
     """Tells how far the reading is, now and then."""
 
     def __init__(self, task: Task):
@@ -90,7 +90,7 @@ def request_of(task: Task) -> api.TrainingRequest:
 
 def train(task: Task) -> dict[str, Any]:
     """Train on a set; the new style."""
-    request, reader = request_of(task), _Reader(task)
+    request, reader = request_of(task), Reader(task)
     api.check_can_train()
     task.tell("verdicts", verdicts_of(api.scan(request.folders, workers=1, progress=reader), task))
     with held(Path(task.paths["work"]), SAVING):  # of a studio that was killed the training may still be saving
@@ -98,7 +98,7 @@ def train(task: Task) -> dict[str, Any]:
     return {"pieces": [], "result": _finished(task, request, end)}
 
 
-def _trained(task: Task, request: api.TrainingRequest, reader: _Reader):
+def _trained(task: Task, request: api.TrainingRequest, reader: Reader):
     """Train, telling all that is to be seen of it; where it stood at its end."""
     music = api.prepare(request, reader)
     for line in (*music.messages, *api.outlook(request, music)):
@@ -112,18 +112,18 @@ def _trained(task: Task, request: api.TrainingRequest, reader: _Reader):
         end = at if at.health else end
         if at.valid is not None or at.health or time.monotonic() - last > EVERY:
             last = time.monotonic()
-            task.tell("progress", _standing(at))
+            task.tell("progress", standing(at))
         if at.valid is not None and not at.health:
             samples.take(at.step)
     return end
 
 
-def _standing(at) -> dict[str, Any]:
+def standing(at) -> dict[str, Any]:
     told = {name: value for name, value in asdict(at).items() if name not in ("terms", "said", "health", "seconds")}
-    return {"stage": "training", "done": min(1.0, at.step / max(1, at.steps)), **_finite(told)}
+    return {"stage": "training", "done": min(1.0, at.step / max(1, at.steps)), **finite(told)}
 
 
-def _finite(told: dict[str, Any]) -> dict[str, Any]:
+def finite(told: dict[str, Any]) -> dict[str, Any]:
     """Figures as JSON has them: what is no number is none."""
     wrong = (float("inf"), float("-inf"))
     return {

@@ -21,7 +21,7 @@ from typing import Any
 
 from ..errors import PartimentoError, Stopped
 
-LANES = {"compose": "work", "help": "helping", "train": "training", "check": "training"}
+LANES = {"compose": "work", "help": "helping", "train": "comparing", "check": "training"}
 LAST_WORDS = 30.0  # seconds that a training has to save when the studio is gone
 NICE = 10
 FOLDERS = re.compile(r"(?<![\w.])(?:/[\w.+@-]+){2,}/(?=[\w.-])")  # a path in a message is told by its file

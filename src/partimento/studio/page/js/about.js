@@ -15,8 +15,8 @@ const KINDS = {
 export const kindOf = (kind) => KINDS[kind] ?? kind;
 
 const FILES = [
-  ["mid", "MIDI"], ["musicxml", "MusicXML"], ["mxl", "MusicXML, packed"], ["wav", "WAV, soundfont"], ["flac", "FLAC"],
-  ["mp3", "MP3"], ["ogg", "Ogg"],
+  ["mid", "MIDI"], ["musicxml", "MusicXML"], ["mxl", "MusicXML, packed"], ["wav", "WAV"], ["flac", "FLAC"], ["mp3", "MP3"],
+  ["ogg", "Ogg"],
 ]; // prettier-ignore
 
 export class About {
@@ -109,7 +109,7 @@ export class About {
     const pictures = [["roll.svg", "Piano roll, SVG"], ["score.svg", "Score, SVG"], ["score.png", "Score, PNG"]].filter(([file]) => file.startsWith("roll") || this.info.status.extras?.score);
     const drawn = pictures.map(([file, label]) => h("a", { class: "button", href: `/api/pieces/${piece.id}/${file}?download=true`, download: "" }, label));
     fill(this.panel(2), h("div", { class: "files" }, links, link("mid", "MIDI, played expressively", "&expression=true"), own, drawn),
-      can.has("wav") ? null : h("p", { class: "quiet" }, "Sound by a soundfont: pip install 'partimento[audio]'; the studio's own synthesiser is always there.")); // prettier-ignore
+      ["wav", "flac", "mp3"].every((kind) => can.has(kind)) ? null : h("p", { class: "quiet" }, "Sound by a soundfont as WAV, FLAC and MP3: pip install 'partimento[audio]'; the studio's own synthesiser is always there.")); // prettier-ignore
   }
 
   async saveWave() {

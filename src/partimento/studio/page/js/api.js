@@ -48,7 +48,7 @@ export async function upload(path, file, name = file.name) {
 }
 
 const LAST = new Set(["done", "stopped", "error"]);
-const EVENTS = ["queued", "plan", "notes", "tracks", "progress", "verdicts", "said", "sample", "health", ...LAST];
+const EVENTS = ["queued", "plan", "notes", "tracks", "progress", "verdicts", "said", "sample", "row", "health", ...LAST];
 
 /** A job that runs: its events are handed to `hears` by name; `over` is kept when it has ended. */
 export class Job {

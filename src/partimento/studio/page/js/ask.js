@@ -11,6 +11,7 @@ const CONTROLS = [
 ];
 const SCALES = { happiness: [1, 10, 0.1], excitement: [1, 10, 0.1], complexity: [0, 1, 0.01], density: [0, 1, 0.01] };
 const SHOWN = new Set(["key", "measures like real pieces"]); // of the measured strengths; the card has all
+const FOOT = 74; // pixels at the foot of the window that the transport takes
 const USUAL = { bars: 16, candidates: 4 };
 
 const option = (value, text = value) => h("option", { value }, text);
@@ -25,6 +26,7 @@ export class Ask {
       return new Control({ ...one, low, high, step });
     });
     this.styles = h("div", { class: "styles", role: "radiogroup", "aria-label": "Style" });
+    this.picked = h("div", { class: "picked", "aria-live": "polite" });
     this.warning = h("p", { class: "warning", hidden: true });
     this.inputs();
     this.build();
@@ -73,7 +75,7 @@ export class Ask {
     const check = (input, text) => h("label", { class: "check" }, input, h("span", {}, text));
     this.go = h("button", { type: "submit", class: "primary", id: "compose" }, "Compose");
     const fields = h("div", { class: "fields" },
-      h("fieldset", {}, h("legend", {}, "Style"), this.styles, this.warning),
+      h("fieldset", {}, h("legend", {}, "Style"), this.styles, this.picked, this.warning),
       h("fieldset", {}, h("legend", {}, "Mood"), happiness, excitement, complexity),
       h("fieldset", { class: "grid" }, h("legend", {}, "Piece"),
         field("Length", h("span", { class: "pair" }, this.bars, this.unit)), field("Key", this.key),
@@ -85,6 +87,11 @@ export class Ask {
         h("div", { class: "wide" }, field("Boldness", this.boldness)),
         check(this.ending, "close with a cadence"), check(this.recurs, "let bars return"))));
     fill(this.form, fields, h("div", { class: "go" }, this.go, check(this.plays, "play while composing"))); // prettier-ignore
+    // Taller than the window, the panel goes up with the page until its end is seen, then stays. (Set on the parent:
+    // the radios called "style" hide the form's own.)
+    const stay = () => this.form.parentElement.style.setProperty("--stays", `${Math.min(10, innerHeight - FOOT - this.form.offsetHeight)}px`);
+    new ResizeObserver(stay).observe(this.form);
+    window.addEventListener("resize", stay);
   }
 
   /** What there is, from `GET /api/styles`. */
@@ -103,30 +110,26 @@ export class Ask {
   styleRow(style) {
     const radio = h("input", { type: "radio", name: "style", value: style.id, id: `style-${style.id}` });
     radio.addEventListener("change", () => this.pick(style));
-    const strengths = (style.strengths ?? []).filter(({ name }) => SHOWN.has(name)).map(({ name, share }) =>
-      h("span", { class: "strength", title: `${name}: ${Math.round(share * 100)} %` }, h("span", {}, name),
-        h("i", { class: "share", style: { "--share": share } })),
-    ); // prettier-ignore
+    return h("label", { class: style.own ? "style own" : "style", for: radio.id, title: style.line }, radio,
+      h("span", { class: "name" }, style.name, style.own ? h("em", {}, "yours") : null)); // prettier-ignore
+  }
+
+  /** What is known of the chosen style, below the names. */
+  describe(style) {
+    const bar = (name, share, title) => h("span", { class: "strength", title }, h("span", {}, name), h("i", { class: "share", style: { "--share": share } }));
+    const strengths = (style.strengths ?? []).filter(({ name }) => SHOWN.has(name)).map(({ name, share }) => bar(name, share, `${name}: ${Math.round(share * 100)} %`));
     const obeyed = Object.entries(style.controls ?? {}).filter(([, control]) => control.accuracy?.spearman > 0);
-    const measured = obeyed.map(([name, { accuracy }]) =>
-      h("span", { class: "strength", title: `how closely ${name} asked for and heard go together: ${accuracy.spearman.toFixed(2)} of 1` },
-        h("span", {}, name), h("i", { class: "share", style: { "--share": accuracy.spearman } })),
-    ); // prettier-ignore
-    return h("label", { class: "style", for: radio.id, title: style.line }, radio,
-      h("span", { class: "name" }, style.name, style.own ? h("em", {}, "yours") : null),
-      h("span", { class: "pieces" }, style.pieces ? `${style.pieces.toLocaleString("en")} pieces` : ""),
-      h("span", { class: "line" }, style.line),
-      h("span", { class: "strengths" }, strengths, measured)); // prettier-ignore
+    const measured = obeyed.map(([name, { accuracy }]) => bar(name, accuracy.spearman, `how closely ${name} asked for and heard go together: ${accuracy.spearman.toFixed(2)} of 1`));
+    const learnt = style.pieces && !style.own ? ` Learnt from ${style.pieces.toLocaleString("en")} pieces.` : "";
+    fill(this.picked, h("p", {}, `${style.line}${learnt}`), strengths.length + measured.length ? h("p", { class: "strengths" }, strengths, measured) : null);
   }
 
   pick(style) {
     this.style = style;
     localStorage.setItem("style", style.id);
     const radio = this.styles.querySelector(`input[value="${CSS.escape(style.id)}"]`);
-    if (radio) {
-      radio.checked = true;
-      this.bringIntoView(radio.closest("label"));
-    }
+    if (radio) radio.checked = true;
+    this.describe(style);
     for (const control of this.controls) {
       const can = style.controls?.[control.name]?.learnt !== false && style.controls?.[control.name] !== undefined;
       control.element.hidden = !can;
@@ -141,13 +144,6 @@ export class Ask {
     const sets = (style.instruments ?? []).slice(0, 8).map(({ names }, at) => option(`set${at}`, short(names)));
     fill(this.addInstrument, option("", "choose …"), h("optgroup", { label: "As in this style" }, sets), h("optgroup", { label: "One more" }, this.single.map(([program, name]) => option(program, name))));
     this.showInstruments();
-  }
-
-  /** Scrolls the list of styles, and nothing else. */
-  bringIntoView(label) {
-    const [box, list] = [label.getBoundingClientRect(), this.styles.getBoundingClientRect()];
-    if (box.top < list.top) this.styles.scrollTop -= list.top - box.top + 4;
-    else if (box.bottom > list.bottom) this.styles.scrollTop += box.bottom - list.bottom + 4;
   }
 
   showInstruments() {

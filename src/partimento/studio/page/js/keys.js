@@ -174,9 +174,10 @@ export class Keys {
   async openMidi() {
     const access = await navigator.requestMIDIAccess().catch(() => null);
     if (!access) throw new Error("The browser did not allow MIDI, or there is none.");
-    const inputs = [...access.inputs.values()];
-    for (const input of inputs) input.onmidimessage = ({ data: [status, pitch, velocity] }) => this.message(status & 0xf0, pitch, velocity);
-    access.onstatechange = () => [...access.inputs.values()].forEach((input) => (input.onmidimessage ??= ({ data: [status, pitch, velocity] }) => this.message(status & 0xf0, pitch, velocity)));
+    const hear = ({ data: [status, pitch, velocity] }) => this.message(status & 0xf0, pitch, velocity);
+    const listen = () => [...access.inputs.values()].map((input) => ((input.onmidimessage = hear), input));
+    const inputs = listen();
+    access.onstatechange = listen; // one that is plugged in later
     tell(inputs.length ? `Listening to ${inputs.map(({ name }) => name).join(", ")}.` : "No MIDI keyboard is plugged in; plug one in, it will be heard.");
   }
 

@@ -1,9 +1,11 @@
 // Learn: what the model thought at each step of a window, and the map of a latent space.
 
 import { start } from "./api.js";
+import { Compare } from "./compare.js";
 import { button, fail, fill, h, speak, svg, tell } from "./dom.js";
 
 const [WIDE, HIGH, EDGE] = [640, 420, 24];
+const TOLD = { bars_left: "", place: "at", role: "it" }; // how the words of a model are said
 const LEAST = 0.005; // chances below are not listed
 
 export class Learn {
@@ -14,17 +16,22 @@ export class Learn {
     this.bar = h("input", { type: "number", min: 1, value: 1, id: "learn-bar", inputmode: "numeric" });
     this.explain = button("Look into this bar", () => this.think(), { class: "button primary", id: "learn-go" });
     this.about = h("p", { class: "quiet" });
+    const kinds = h("div", { class: "compare" });
+    this.compare = new Compare(kinds, { hear, info });
     fill(root, h("div", { class: "sheet-page" }, h("h2", {}, "Learn how it thinks"),
       h("section", { class: "card" }, h("h3", {}, "What it thought, note by note"), this.about,
         h("div", { class: "row" }, h("label", { class: "field inline" }, h("span", {}, "Bar"), this.bar), this.explain), this.steps),
-      h("section", { class: "card" }, h("h3", {}, "The map of a latent space"), this.map))); // prettier-ignore
+      h("section", { class: "card" }, h("h3", {}, "The map of a latent space"), this.map),
+      h("section", { class: "card" }, h("h3", {}, "Kinds of model compared"), kinds))); // prettier-ignore
   }
 
   enter() {
     const { piece } = this.desk;
     this.explain.disabled = !piece?.id;
     this.about.textContent = piece?.id ? `Of the piece on the desk, ${piece.json.title}.` : "Compose or open a piece first: its steps are shown here with the chances that each note had.";
+    this.bar.max = piece?.json?.bars ?? null;
     this.showMaps();
+    this.compare.enter().catch(fail);
   }
 
   // ---- what the model thought
@@ -68,7 +75,7 @@ export class Learn {
     const step = this.found[at];
     [...this.strip.children].forEach((column, i) => column.setAttribute("aria-selected", i === at));
     const go = (to, label) => button(label, () => this.showStep(to), { class: "button small", disabled: to < 0 || to >= count });
-    const told = Object.entries(step.told ?? {}).map(([name, word]) => `${name} ${word}`).join(", ");
+    const told = Object.entries(step.told ?? {}).map(([name, word]) => `${TOLD[name] ?? name} ${word}`.trim()).join(", ");
     fill(this.detail, h("div", { class: "row" }, go(at - 1, "Before"), h("strong", {}, `Step ${at + 1} of ${count}, bar ${step.bar}: ${step.bits.toFixed(1)} bits`), go(at + 1, "Next")),
       told ? h("p", { class: "quiet" }, `It was told: ${told}`) : null,
       h("div", { class: "chances" }, Object.entries(step.choices).sort(([, a], [, b]) => b.bits - a.bits).map(([name, choice]) => this.chances(name, choice)))); // prettier-ignore
@@ -116,7 +123,8 @@ export class Learn {
       return dot;
     });
     const path = svg("line", { class: "way", visibility: "hidden" });
-    const picture = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, class: "latent", role: "group", "aria-label": "Map of the latent space" }, svg("rect", { width: WIDE, height: HIGH, class: "ground" }), path, dots);
+    const here = svg("circle", { class: "here", r: 5, visibility: "hidden" });
+    const picture = svg("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, class: "latent", role: "group", "aria-label": "Map of the latent space" }, svg("rect", { width: WIDE, height: HIGH, class: "ground" }), path, dots, here);
     const place = (event) => {
       const box = picture.getBoundingClientRect();
       return [((event.clientX - box.left) / box.width) * WIDE, ((event.clientY - box.top) / box.height) * HIGH];
@@ -140,7 +148,10 @@ export class Learn {
       from = null;
       if (start?.piece && to && to !== start.piece) this.morph(style, start.piece, to).catch(fail);
       else if (start?.piece && to) this.open(to).catch(fail);
-      else this.point(style, x0 + ((x - EDGE) / (WIDE - 2 * EDGE)) * (x1 - x0), y0 + ((HIGH - EDGE - y) / (HIGH - 2 * EDGE)) * (y1 - y0)).catch(fail);
+      else {
+        for (const [name, value] of Object.entries({ cx: x, cy: y, visibility: "visible" })) here.setAttribute(name, value);
+        this.point(style, x0 + ((x - EDGE) / (WIDE - 2 * EDGE)) * (x1 - x0), y0 + ((HIGH - EDGE - y) / (HIGH - 2 * EDGE)) * (y1 - y0)).catch(fail);
+      }
     });
     const note = share === undefined ? "" : `The two directions hold ${Math.round(share * 100)} % of what differs.`;
     const legend = groups.map((group, i) => h("span", {}, h("i", { style: { background: `var(--track-${(i % 8) + 1})` } }), group));

@@ -264,16 +264,16 @@ export class Roll extends EventTarget {
     for (let pitch = this.low; pitch <= this.top; pitch += 1) {
       const y = this.y(pitch);
       context.fillStyle = this.colours.keyBlack;
-      if (isBlack(pitch)) context.fillRect(0, y, GUTTER * 0.6, this.row);
+      if (isBlack(pitch)) context.fillRect(0, y, GUTTER / 2, this.row);
       else if (pitch % 12 === 0 || pitch % 12 === 5) {
         context.globalAlpha = 0.3;
-        context.fillRect(0, y + this.row - 0.5, GUTTER * 0.6, 1);
+        context.fillRect(0, y + this.row - 0.5, GUTTER / 2, 1);
         context.globalAlpha = 1;
       }
-      if (pitch % 12) continue;
-      context.fillStyle = this.colours.quiet;
-      context.textAlign = "right";
-      context.fillText(pitchName(pitch), GUTTER - 5, y + this.row / 2 + 3.5);
+    }
+    context.textAlign = "right";
+    for (let pitch = Math.ceil(this.low / 12) * 12; pitch <= this.top; pitch += 12) {
+      context.fillText(pitchName(pitch), GUTTER - 4, this.y(pitch) + this.row / 2 + 3.5);
     }
     context.restore();
   }

@@ -4,7 +4,7 @@ import { Job, get, post, start, upload } from "./api.js";
 import { button, fail, fill, h, tell } from "./dom.js";
 import { plot } from "./plot.js";
 
-const MUSIC = /\.(mid|midi|kar|rmi|musicxml|xml|mxl|zip)$/i;
+export const MUSIC = /\.(mid|midi|kar|rmi|musicxml|xml|mxl|zip)$/i;
 const option = (value, text = value) => h("option", { value }, text);
 const field = (label, input) => h("label", { class: "field" }, h("span", {}, label), input);
 

@@ -99,7 +99,8 @@ export class Transport {
     if (piece === this.shown?.piece && seconds === this.shown.seconds && state === this.shown.state) return;
     this.shown = { piece, seconds, state };
     const text = `${clockOf(seconds)} / ${clockOf(piece.length)}`;
-    const bar = innerWidth < 640 ? "" : ` bar ${piece.placeOf(Math.min(this.player.tick, piece.end))}`;
+    const at = piece.placeOf(Math.min(this.player.tick, piece.end));
+    const bar = innerWidth < 640 ? "" : at.startsWith("0.") ? " upbeat" : ` bar ${at}`;
     const shown = this.player.state === "waiting" ? `${text} composing …` : text + bar;
     if (shown !== this.place.textContent) this.place.textContent = shown;
     const share = Math.min(1, this.player.tick / piece.end);
