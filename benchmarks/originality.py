@@ -5,8 +5,8 @@
 Of real music an index is made. Passages of 10 to 60 notes of it, half of them at least no plain figure, are planted:
 moved to another pitch, in notes twice or 1.5 times as long, in another track, among the tracks of another piece, on top
 of chords, between the notes of chords, and in the midst of a track of another piece. One is found where a run is told
-that covers nine tenths of its time and has nine tenths of its notes. What unrelated sets of real pieces share by chance is
-measured the same way. `--nocopy` composes pieces with the rule and without, beside what real pieces share.
+that covers nine tenths of its time and has nine tenths of its notes. What unrelated sets of real pieces share by chance
+is measured the same way. `--nocopy` composes pieces with the rule and without, beside what real pieces share.
 
 The music is in PARTIMENTO_DATA, else ../shared/data beside the repository; defaults are small, `--pieces 10000 --judged
 1000` is the full size. Music that is not enough is taken again, a semitone higher each time, as other files.

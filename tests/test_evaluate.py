@@ -363,7 +363,7 @@ def test_the_command_says_figures_and_writes_a_page_that_fetches_nothing(folders
     page = tmp_path / "report.html"
     done = run(*folders, "--html", page)
     assert done.exit_code == 0, done.output
-    assert "10 generated pieces of 11 (8 to 8 bars) and 12 real pieces" in done.output
+    assert "10 generated pieces of 11 (8 bars each) and 12 real pieces" in done.output
     assert "broken.mid" in done.output and "AUC" in done.output and "repetition_4" in done.output
     html = page.read_text(encoding="utf-8")
     assert html.count("<svg") > 15 and "What gives it away" in html and "http" not in html and "src=" not in html

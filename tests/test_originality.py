@@ -15,9 +15,10 @@ from partimento import api, formats, model_file, originality
 from partimento.encodings import get_encoding
 from partimento.encodings.base import Plan
 from partimento.errors import BadOption, ModelError
-from partimento.originality import NoCopy, build, judge, unpacked
+from partimento.originality import NoCopy, build, judge, search, unpacked
 from partimento.originality.figures import Figures, plain
 from partimento.originality.index import bar_of
+from partimento.originality.parts import judged_lines, notes_of
 from partimento.recipes import read
 from partimento.rules import FORBIDDEN, Stream
 from partimento.score import Score, Track, note_array
@@ -29,12 +30,12 @@ TUNE = (
     "D5 eighth, G4 eighth, A4 quarter, E5 half, F5 quarter, C5 eighth, E5 eighth"
 )
 NOTES = 16
-FIGURES = {
-    "scale": "C4 eighth, D4 eighth, E4 eighth, F4 eighth, G4 eighth, A4 eighth, B4 eighth, C5 eighth, D5 eighth",
-    "repeated notes": "G4 eighth, " * 15 + "G4 quarter",
-    "alberti": "C4 eighth, G4 eighth, E4 eighth, G4 eighth, " * 4 + "B3 eighth, G4 eighth, D4 eighth, G4 eighth",
-    "broken chord": "C4 eighth, E4 eighth, G4 eighth, C5 eighth, G4 eighth, E4 eighth, " * 3 + "C4 half",
-    "trill": "A4 sixteenth, B4 sixteenth, " * 8 + "G4 half",
+FIGURES = {  # with the notes that are their own before they only go on
+    "scale": (4, "C4 eighth, D4 eighth, E4 eighth, F4 eighth, G4 eighth, A4 eighth, B4 eighth, C5 eighth, D5 eighth"),
+    "repeated notes": (3, "G4 eighth, " * 15 + "G4 quarter"),
+    "alberti": (6, "C4 eighth, G4 eighth, E4 eighth, G4 eighth, " * 4 + "B3 eighth, G4 eighth, D4 eighth, G4 eighth"),
+    "broken chord": (6, "C4 eighth, E4 eighth, G4 eighth, C5 eighth, G4 eighth, E4 eighth, " * 3 + "C4 half"),
+    "trill": (5, "A4 sixteenth, B4 sixteenth, " * 8 + "G4 half"),
 }
 
 
@@ -77,6 +78,45 @@ def test_a_copy_is_found_in_another_track_and_inside_chords():
     assert longest(known, Score(note_array([*inner, *around]))) == NOTES
 
 
+def busy(tune_: Score, factor: int = 1) -> Score:
+    """The tune in the midst of one track: under it or over it, on and off its beats, other notes are struck."""
+    rows = [(onset * factor, length * factor, pitch, 80, 0) for onset, length, pitch, *_ in tune_.notes.tolist()]
+    end = rows[-1][0] + rows[-1][1]
+    others = [(at, 12, 48 + 41 * (at // 18 % 2) + at // 18 * 5 % 7, 80, 0) for at in range(0, end, 18)]
+    return Score(note_array([*rows, *others]))
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+@pytest.mark.parametrize("semitones", [0, -4])
+def test_a_melody_is_found_in_the_midst_of_a_busy_track(factor, semitones):
+    known = index_of(tune(1), score_of(TUNE))
+    piece = busy(transpose(score_of(TUNE), semitones), factor)
+    (found,) = judge(known, [piece], hidden=True)
+    assert found.rhythm.longest < 8  # no line of the track follows it
+    assert found.hidden.longest == NOTES
+    (passage,) = found.hidden.passages
+    assert passage.hidden and passage.semitones == semitones and passage.file == "piece1.mid"
+    assert passage.pitch.tolist() == [pitch + semitones for pitch in score_of(TUNE).notes["pitch"].tolist()]
+    assert found.passages == found.hidden.passages and found.as_dict()["longest_hidden"] == NOTES
+
+
+def test_a_melody_is_found_though_notes_are_put_in_between():
+    rows = score_of(TUNE).notes.tolist()
+    played = [(onset, length - 6 * (n % 5 == 2), pitch, 80, 0) for n, (onset, length, pitch, *_) in enumerate(rows)]
+    turns = [(rows[n + 1][0] - 6, 6, rows[n][2] + 1, 80, 0) for n in range(2, NOTES - 1, 5)]
+    (found,) = judge(index_of(score_of(TUNE)), [Score(note_array([*played, *turns]))], hidden=True)
+    assert found.rhythm.longest < 8 and found.hidden.longest == NOTES
+
+
+def test_what_is_hidden_is_looked_for_only_where_it_is_asked_and_not_in_other_music():
+    known = index_of(score_of(TUNE))
+    (found,) = judge(known, [busy(score_of(TUNE))])
+    assert found.hidden is None and "longest_hidden" not in found.as_dict()
+    assert not any(one.hidden.longest for one in judge(known, [busy(tune(n)) for n in range(2, 8)], hidden=True))
+    (quoted,) = judge(known, [busy(score_of(TUNE))], given=[score_of(TUNE)], hidden=True)
+    assert quoted.hidden.longest == 0
+
+
 def test_one_other_note_breaks_a_run_and_another_rhythm_leaves_its_pitches():
     known = index_of(score_of(TUNE))
     assert longest(known, score_of(TUNE.replace("Bb4 half", "B4 half"))) == 8
@@ -91,23 +131,26 @@ def test_the_share_is_that_of_all_notes():
 
 
 def test_the_search_gives_what_comparing_every_pair_of_places_gives():
-    learnt, heard = [tune(n) for n in range(8)], [tune(n) for n in range(8, 16)]
-    index = index_of(*learnt)
-    for score, found in zip(heard, judge(index, heard, pitch=False), strict=True):
-        mine, best = score.notes, 0
-        waits, steps = np.diff(mine["onset"]), np.diff(mine["pitch"].astype(int))
-        for other in learnt:
-            w, s = np.diff(other.notes["onset"]), np.diff(other.notes["pitch"].astype(int))
-            for a in range(len(steps)):
-                for b in range(len(s)):
-                    n = 0
-                    while a + n < len(steps) and b + n < len(s) and steps[a + n] == s[b + n]:
-                        if n and waits[a + n] * w[b + n - 1] != w[b + n] * waits[a + n - 1]:
-                            break
-                        n += 1
-                    best = max(best, n + 1)
-        raw = max((passage.notes for passage in found.rhythm.passages), default=0)
-        assert raw <= best and (raw == best or best < 8 or found.rhythm.longest < raw)
+    learnt = index_of(*(tune(n) for n in range(8)))
+    for number in range(8, 16):
+        (line,) = judged_lines(notes_of(tune(number)))
+        steps, waits = line.steps()
+        found = search.find(learnt, steps, waits).notes
+        assert found.tolist() == [longest_by_hand(learnt, steps, waits, at) for at in range(len(line))]
+        assert found.max() >= 8  # there is something to find
+
+
+def longest_by_hand(index, steps, waits, first: int) -> int:
+    """Notes of the longest run from `first` on that stands in the index, 0 below eight."""
+    best, end = 0, len(steps) - 1
+    for slot in range(len(index)):
+        n = 0
+        while first + n < end and index.interval[slot + n] == steps[first + n]:
+            if n and waits[first + n] * index.wait[slot + n - 1] != index.wait[slot + n] * waits[first + n - 1]:
+                break
+            n += 1
+        best = max(best, n + 1)
+    return best if best >= 8 else 0
 
 
 # --- plain figures
@@ -115,9 +158,9 @@ def test_the_search_gives_what_comparing_every_pair_of_places_gives():
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_plain_figure_is_nobodys(name):
-    figure = score_of(FIGURES[name])
-    assert longest(index_of(figure), figure) < 8 or name == "alberti"  # which is heard twice before it is a pattern
-    assert longest(index_of(figure), figure) <= 9
+    own, notes = FIGURES[name]
+    (found,) = judge(index_of(score_of(notes)), [score_of(notes)], hidden=True)
+    assert (found.rhythm.longest, found.passages, found.hidden.longest) == (own, (), 0)
 
 
 def test_a_melody_is_its_own_but_for_the_scale_in_it():
@@ -236,6 +279,13 @@ def test_the_rule_sees_the_top_and_the_bottom_of_chords():
     assert composed(known, Score(note_array(rows + below)), 8) == 2 * 8 + 1  # the bass of the ninth chord still
 
 
+def test_the_rule_sees_what_lies_between_the_top_and_the_bottom():
+    known = index_of(score_of(TUNE))
+    rows = score_of(TUNE).notes.tolist()
+    around = [(onset, length, pitch, 80, 0) for onset, length, *_ in rows for pitch in (36, 96)]
+    assert composed(known, Score(note_array(rows + around)), 8) == 3 * 8 + 1  # the bass of the ninth chord still
+
+
 def test_what_cannot_be_asked_of_the_rule_is_said(tiny, tmp_path):
     request = SimpleNamespace(max_copy=None, style="tunes")
     model = SimpleNamespace(index=None, encoding=get_encoding("notes"))
@@ -277,7 +327,7 @@ def test_the_rule_holds_while_composing(tiny):
     ruled = [one.score for one in api.compose_candidates(model=tiny.model, bars=8, seed=5, max_copy=8)]
     assert max(longest(index, score) for score in ruled) <= 8
     assert ruled != free or max(longest(index, score) for score in free) <= 8
-    with pytest.raises(BadOption, match="max_copy 3 is out of range"):
+    with pytest.raises(BadOption, match="max_copy 3 is out of range; wanted 8 to 1000, or 0 for any number"):
         api.compose(model=tiny.model, bars=8, max_copy=3)
 
 
@@ -295,6 +345,24 @@ def test_a_folder_is_a_corpus_too_and_an_index_can_be_put_in(tiny, command, tmp_
     assert api.check_originality([tune(1)], model=bare)[0].style == "tunes"
     with pytest.raises(BadOption, match="alternatives"):
         api.check_originality([tune(1)], model=bare, corpus=[tiny.tunes])
+
+
+def test_an_evaluation_goes_by_the_index_of_a_model(tiny, tmp_path):
+    for side, numbers in (("composed", (0, 1, 2)), ("real", (20, 21, 22))):
+        (tmp_path / side).mkdir()
+        for number in numbers:
+            formats.save(tune(number), tmp_path / side / f"{number}.mid")
+    sides = tmp_path / "composed", tmp_path / "real"
+    found = api.evaluate(*sides, model=tiny.model)
+    learnt = {name for name, *_ in unpacked(model_file.read(tiny.model, also=("originality",))[1]["originality"]).files}
+    copies = len(learnt & {"tune00.mid", "tune01.mid", "tune02.mid"})
+    share, *_ = found.borrowed.shares["16"]
+    assert copies and share >= copies / 3 and found.borrowed.longest[0][1] > found.borrowed.longest[1][1]
+    bare = tmp_path / "bare.partimento"
+    info, members = model_file.read(tiny.model, also=model_file.EVERYTHING)
+    model_file.write(bare, info, {name: data for name, data in members.items() if name != model_file.ORIGINALITY})
+    without = api.evaluate(*sides, model=bare)
+    assert without.borrowed is None and "no index of its training music" in without.remarks[-1]
 
 
 def test_drums_are_no_melody():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import evaluation, formats, model_file, styles
+from .. import evaluation, formats, model_file, originality, styles
 from ..corpus import prepared
 from ..corpus.files import find_files
 from ..errors import BadOption, FormatError
@@ -33,27 +35,28 @@ def evaluate(
 
     `limit` takes so many files of each side, drawn by `seed`; `bars`, `take`, `notes_only` and `classifier` are those
     of `evaluation.evaluate`. `training` holds the music that was learnt from: how much of both sides stands in it.
-    `model` is the file that composed the pieces, where it is not shipped: it knows the
-    scales of the controls. Files that cannot be read are named among those left out. Raises `BadOption` for a folder
-    that is missing or holds no music, or where a side has fewer than two pieces to compare.
+    `model` is the file that composed the pieces: without `training` its own index says what stands in the music it
+    learnt from, and where it is not shipped, it knows the scales of the controls. Files that cannot be read are named
+    among those left out. Raises `BadOption` for a folder that is missing or holds no music, or where a side has fewer
+    than two pieces to compare.
     """
     if limit is not None and limit < 2:
         raise BadOption(f"--limit {limit} leaves nothing to compare; wanted 2 or more")
     chosen = [_chosen(Path(one), limit, seed) for one in (generated, real)]
     total, read = sum(map(len, chosen)), 0
     sides, skipped = [], []
-    if model is not None:
-        model_file.read_info(Path(model))  # before all the music is read
+    known, remarks = _known_of(training, model)  # the model is opened before all the music is read
     for files in chosen:
         side, broken = _loaded(files, read, total, progress)
         read += len(files)
         sides.append(side)
         skipped.append(broken)
-    return evaluation.evaluate(
+    found = evaluation.evaluate(
         *sides, seed=seed, bars=bars, take=take, notes_only=notes_only, classifier=classifier,
-        scales_of=lambda digest: _scales(digest, model), known=_known(Path(training)) if training else None,
+        scales_of=lambda digest: _scales(digest, model), known=known,
         skipped=(skipped[0], skipped[1]),
     )  # fmt: skip
+    return replace(found, remarks=[*found.remarks, *remarks])
 
 
 def _chosen(folder: Path, limit: int | None, seed: int) -> list[tuple[str, Path]]:
@@ -83,18 +86,31 @@ def _loaded(
     return pieces, skipped
 
 
-def _known(folder: Path) -> Callable[[Sequence[Score]], list[Found]]:
-    """What of scores stands in the music of a folder, by its index."""
-    from .. import originality
+Known = Callable[[Sequence[Score]], list[Found]]
 
+
+def _known_of(training: Path | str | None, model: Path | str | None) -> tuple[Known | None, list[str]]:
+    """What of scores stands in the music of a folder, or in what a model learnt from; and why that cannot be said."""
+    index = model_file.load(Path(model)).index if model is not None else None
+    if training:
+        return partial(_found, _index_of(Path(training))), []
+    if index is not None:
+        return partial(_found, index), []
+    missing = [
+        f"originality is left out: {model} has no index of its training music; name the folder (--training), or put "
+        f"one in: partimento corpus index FOLDER --into {model}"
+    ]
+    return None, missing if model is not None else []
+
+
+def _index_of(folder: Path) -> originality.Index:
     pieces, _ = _loaded(_chosen(folder, None, 0), 0, 0, None)
-    index = originality.build((piece.name, "", piece.score) for piece in pieces)
+    return originality.build((piece.name, "", piece.score) for piece in pieces)
 
-    def found(scores: Sequence[Score]) -> list[Found]:
-        judged = originality.judge(index, scores, pitch=False, passages=0)
-        return [(one.rhythm.longest, dict(one.rhythm.shares)) for one in judged]
 
-    return found
+def _found(index: originality.Index, scores: Sequence[Score]) -> list[Found]:
+    judged = originality.judge(index, scores, pitch=False, passages=0)
+    return [(one.rhythm.longest, dict(one.rhythm.shares)) for one in judged]
 
 
 def _scales(digest: str, model: Path | str | None) -> dict[str, Any] | None:

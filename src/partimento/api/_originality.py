@@ -35,14 +35,16 @@ def check_originality(
     if corpus:
         index = index_of(corpus, workers=workers, progress=progress)
         named = [style or ""] * len(scores)
-        return originality.judge(index, scores, styles=named, given=givens)
+        return originality.judge(index, scores, styles=named, given=givens, hidden=True)
     found: list[Judged | None] = [None] * len(scores)
     paths = [Path(model) if model else _model_of(score) for score in scores]
     for path in dict.fromkeys(paths):
         loaded = loaded_model(path)
         index, own = _index(loaded, path), [n for n, one in enumerate(paths) if one == path]
         named = [_style(loaded, scores[n], style) for n in own]
-        judged = originality.judge(index, [scores[n] for n in own], styles=named, given=[givens[n] for n in own])
+        judged = originality.judge(
+            index, [scores[n] for n in own], styles=named, given=[givens[n] for n in own], hidden=True
+        )
         for n, one in zip(own, judged, strict=True):
             found[n] = one
     return [one for one in found if one is not None]

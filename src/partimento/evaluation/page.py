@@ -19,8 +19,14 @@ ENTRIES = {"pitch_class": PITCH_CLASSES, "note_length": tuple(LENGTHS)}  # names
 STYLE = f"""
 .many {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr)); gap: 0.5rem; }}
 .ours {{ color: {_drawing.OURS}; }} .theirs {{ color: {_drawing.THEIRS}; }}
+h1, li, dt {{ overflow-wrap: anywhere; }}
 td svg {{ vertical-align: middle; }} td {{ white-space: nowrap; }} body {{ max-width: 66rem; }}
 dt {{ font-weight: bold; }}
+@media (max-width: 40rem) {{
+  table {{ font-size: 10px; }} th, td {{ padding: 0.2rem 0.15rem; white-space: normal; }}
+  td:first-child {{ overflow-wrap: anywhere; min-width: 4.5rem; }} td svg {{ width: 64px !important; }}
+  body > svg {{ font-size: 20px; overflow: visible; margin: 0.5rem 0; }}
+}}
 """
 
 
@@ -40,7 +46,8 @@ def said_of(found: Evaluation) -> str:
     """What was compared, in a sentence."""
     sides = []
     for name, side in (("generated", found.generated), ("real", found.real)):
-        sides.append(f"{side.compared} {name} pieces of {side.found} ({side.bars[0]} to {side.bars[2]} bars)")
+        bars = f"{side.bars[0]} to {side.bars[2]} bars" if side.bars[0] < side.bars[2] else f"{side.bars[0]} bars each"
+        sides.append(f"{side.compared} {name} pieces of {side.found} ({bars})")
     played = ", loudness and tempo left out" if found.notes_only else ""
     return f"{' and '.join(sides)}; of each the {found.take} {found.bars} bars{played}; seed {found.seed}."
 
@@ -168,7 +175,7 @@ def _obeyed(found: Evaluation) -> Iterator[str]:
     if not told.pieces and not told.unread:
         return
     yield "<h2>Control accuracy</h2>"
-    yield f"<p>{told.pieces} generated pieces say what they were asked for.</p>"
+    yield f"<p>Generated pieces that say what they were asked for: {told.pieces}.</p>"
     rows = [row(one.name, str(len(one.asked)), number(one.correlation, 2) + between(one.correlation_interval, 2),
                 number(one.error, 2) + between(one.error_interval, 2)) for one in told.controls]  # fmt: skip
     if rows:

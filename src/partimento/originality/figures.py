@@ -14,6 +14,9 @@ A note that does not is one of a run's *own* notes, and these alone are counted.
 
 from __future__ import annotations
 
+import copy
+from operator import ge
+
 import numpy as np
 
 PERIODS = range(1, 9)
@@ -63,19 +66,19 @@ class Figures:
     """The same, note by note: what the steps so far would make of the next one."""
 
     def __init__(self) -> None:
-        self.kinds: list[int] = []
-        self.waits: list[int] = []
+        self.steps: list[tuple[int, int]] = []  # (kind, wait) of the latest steps, the last one first
         self.repeated = [0] * len(PERIODS)
         self.leaping = self.still = 0
 
     def step(self, interval: int, wait: int) -> tuple[list[int], int, int]:
         """The counts after a step of `interval` semitones and `wait` ticks."""
-        kind, size = KINDS[interval + 128], len(self.kinds)
-        repeated = [
-            count + 1 if size >= period and self.kinds[-period] == kind and self.waits[-period] == wait else 0
-            for period, count in zip(PERIODS, self.repeated, strict=True)
-        ]
-        goes_on = size and self.waits[-1] == wait and (abs(kind) > 1 or kind * self.kinds[-1] < 0)
+        kind = KINDS[interval + 128]
+        now = kind, wait
+        repeated = [count + 1 if now == then else 0 for count, then in zip(self.repeated, self.steps, strict=False)]
+        goes_on = False
+        if self.steps:
+            before, waited = self.steps[0]
+            goes_on = waited == wait and (kind > 1 or kind < -1 or kind * before < 0)
         return repeated, self.leaping + 1 if goes_on else 0, self.still + 1 if kind == 0 else 0
 
     def would_be_plain(self, interval: int, wait: int) -> bool:
@@ -84,15 +87,18 @@ class Figures:
 
     def take(self, interval: int, wait: int) -> bool:
         """Go that step; whether its note is plain."""
-        self.repeated, self.leaping, self.still = self.step(interval, wait)
-        self.kinds.append(KINDS[interval + 128])
-        self.waits.append(wait)
-        return _is_plain(self.repeated, self.leaping, self.still)
+        repeated, self.leaping, self.still = self.step(interval, wait)
+        self.steps = [(KINDS[interval + 128], wait), *self.steps[: len(PERIODS) - 1]]
+        self.repeated = repeated + [0] * (len(PERIODS) - len(repeated))
+        return _is_plain(repeated, self.leaping, self.still)
+
+    def fork(self) -> Figures:
+        """The same steps so far, to go on otherwise."""
+        return copy.copy(self)  # its lists are never changed in place
 
 
 def _is_plain(repeated: list[int], leaping: int, still: int) -> bool:
-    by_period = any(count >= least for count, least in zip(repeated, NEEDED, strict=True))
-    return by_period or leaping >= IN_A_ROW or still >= ON_A_PITCH
+    return leaping >= IN_A_ROW or still >= ON_A_PITCH or any(map(ge, repeated, NEEDED))
 
 
 NEEDED = [max(period, FEWEST) for period in PERIODS]

@@ -17,6 +17,7 @@ import numpy as np
 from ..score import TICKS_PER_BEAT, Score
 from ..timing import Clock
 from ..transform import resample
+from . import hidden as hiding
 from . import search
 from .figures import plain
 from .index import Index, bar_of, build
@@ -52,11 +53,13 @@ class Passage:
     pitch: np.ndarray = field(compare=False, repr=False)
     file_onset: np.ndarray = field(compare=False, repr=False)
     file_pitch: np.ndarray = field(compare=False, repr=False)
+    hidden: bool = False  # among other notes of the track
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
         names = (
             "own", "notes", "track", "bar", "file", "file_track", "file_bar", "semitones", "faster",
+            "hidden",
         )  # fmt: skip
         found = {name: getattr(self, name) for name in names}
         found |= {"track": self.track + 1, "file_track": self.file_track + 1, "faster": round(self.faster, 3)}
@@ -84,6 +87,13 @@ class Judged:
     percentile_pitch: int | None = None
     style: str = ""
     usual: int | None = None  # own notes that real pieces share at their 95th percentile
+    hidden: Finding | None = None  # among other notes of a track, where that was looked for; see `hidden`
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        """The nearest passages with rhythm, in lines and hidden ones, the longest first."""
+        hidden = self.hidden.passages if self.hidden else ()
+        return tuple(sorted((*self.rhythm.passages, *hidden), key=lambda one: -one.own))
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON holds it: what `partimento originality --json` writes."""
@@ -91,8 +101,10 @@ class Judged:
         if self.pitch:
             found |= {f"pitch_in_{length}": round(share, 4) for length, share in self.pitch.shares.items()}
             found["passages_pitch"] = [one.as_dict() for one in self.pitch.passages]
+        if self.hidden:
+            found["longest_hidden"] = self.hidden.longest
         found |= {"style": self.style, "usual": self.usual, "quoted": self.quoted}
-        return found | {"passages": [one.as_dict() for one in self.rhythm.passages]}
+        return found | {"passages": [one.as_dict() for one in self.passages]}
 
     def score(self) -> dict[str, Any]:
         """The figures alone, as a recipe carries them."""
@@ -113,20 +125,24 @@ class _Heard:
     lines: list[Line]
     interval: np.ndarray
     wait: np.ndarray
-    counts: np.ndarray  # (Q,) bool: notes that count where they are no plain figure: none that were given
+    new: np.ndarray  # which of `notes` count where they are no plain figure: none that were given
 
     @classmethod
     def of(cls, piece: int, score: Score, ticks: int, given: Score | None) -> _Heard | None:
         notes = notes_of(score, ticks)
         lines = judged_lines(notes)
-        if not lines:
-            return None
-        slots = [line.steps() for line in lines]
-        new = _not_given(score, notes, given, ticks)[np.concatenate([line.which for line in lines])]
-        return cls(
-            piece, ticks, notes, lines, np.concatenate([steps for steps, _ in slots]),
-            np.concatenate([times for _, times in slots]), new,
-        )  # fmt: skip
+        return cls.along(piece, ticks, notes, lines, _not_given(score, notes, given, ticks)) if lines else None
+
+    @classmethod
+    def along(cls, piece: int, ticks: int, notes: np.ndarray, lines: list[Line], new: np.ndarray) -> _Heard:
+        """Heard by these lines."""
+        steps, times = (np.concatenate(one) for one in zip(*(line.steps() for line in lines), strict=True))
+        return cls(piece, ticks, notes, lines, steps, times, new)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Which notes of the lines are new, (Q,) bool."""
+        return self.new[np.concatenate([line.which for line in self.lines])]
 
     def own(self, rhythm: bool) -> np.ndarray:
         """Which notes are no plain figure and count, (Q,) bool."""
@@ -158,12 +174,13 @@ def judge(
     styles: Sequence[str] | None = None,
     given: Sequence[Score | None] | None = None,
     pitch: bool = True,
+    hidden: bool = False,
     passages: int = NEAREST,
 ) -> list[Judged]:
     """Each of `scores` beside the index.
 
     `styles` say with which real pieces each is compared, `given` what music it was composed into.
-    Without `pitch` nothing is searched for by pitch alone.
+    Without `pitch` nothing is searched for by pitch alone; with `hidden` also melodies among other notes of a track.
     """
     styles, given = styles or [""] * len(scores), given or [None] * len(scores)
     found: list[Judged] = []
@@ -172,30 +189,47 @@ def judge(
         batch += filter(None, (_Heard.of(number, score, ticks, before) for ticks in grids_of(score)))
         if sum(len(heard.interval) for heard in batch) > AT_ONCE or number == len(scores) - 1:
             first, stop = len(found), number + 1
-            some = _judged(index, batch, range(first, stop), scores, given, pitch, passages)
+            some = _judged(index, batch, range(first, stop), scores, given, (pitch, hidden), passages)
             found += [placed(one, index, style) for one, style in zip(some, styles[first:stop], strict=True)]
             batch = []
     return found
 
 
-def _judged(index, batch, pieces, scores, given, pitch, passages) -> list[Judged]:
-    def found(rhythm: bool) -> dict:
-        return _findings(index, batch, scores, given, rhythm, passages)
+def _judged(index, batch, pieces, scores, given, wanted: tuple[bool, bool], passages) -> list[Judged]:
+    pitch, hidden = wanted
 
-    if len(pieces) < MANY or not pitch:
-        by_rhythm, by_pitch = found(True), found(False) if pitch else {}
+    def found(how: str) -> dict:
+        heard = _hidden(index, batch) if how == "hidden" else batch
+        return _findings(index, heard, scores, given, how != "pitch", passages)
+
+    ways = [*["hidden"] * hidden, "rhythm", *["pitch"] * pitch]  # the longest first
+    if len(pieces) < MANY:
+        by = {way: found(way) for way in ways}
     else:  # side by side: the time goes into sorting, which leaves the interpreter free
         search.sums_of(index)
         with ThreadPoolExecutor(2) as pool:
-            by_rhythm, by_pitch = pool.map(found, (True, False))
+            by = dict(zip(ways, pool.map(found, ways), strict=True))
     nothing = Finding(0, dict.fromkeys(LENGTHS, 0.0)), 0
     return [
         Judged(
-            len(notes_of(scores[n])), by_rhythm.get(n, nothing)[0],
-            by_pitch.get(n, nothing)[0] if pitch else None, by_rhythm.get(n, nothing)[1],
+            len(notes_of(scores[n])), by["rhythm"].get(n, nothing)[0],
+            by["pitch"].get(n, nothing)[0] if pitch else None, by["rhythm"].get(n, nothing)[1],
+            hidden=_marked(by["hidden"].get(n, nothing)[0]) if hidden else None,
         )
         for n in pieces
     ]  # fmt: skip
+
+
+def _hidden(index: Index, batch: Sequence[_Heard]) -> list[_Heard]:
+    """The pieces again, by the melodies of the index that are hidden in them."""
+    batch = list({heard.piece: heard for heard in batch}.values())  # on the finest grid alone, which holds all
+    lines = hiding.hidden(index, [hiding.Heard(heard.notes, heard.lines, heard.ticks) for heard in batch])
+    each = zip(batch, lines, strict=True)
+    return [_Heard.along(one.piece, one.ticks, one.notes, some, one.new) for one, some in each if some]
+
+
+def _marked(finding: Finding) -> Finding:
+    return replace(finding, passages=tuple(replace(one, hidden=True) for one in finding.passages))
 
 
 def _findings(index, batch: Sequence[_Heard], scores, given, rhythm: bool, passages: int) -> dict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -28,20 +28,19 @@ STEP = 6  # ticks of a step of `voices`
 
 
 class Known:
-    """Where runs of `notes` notes stand in an index."""
+    """Where runs of `notes` notes stand in an index, and which runs of `FEWEST` notes may stand in it."""
 
     def __init__(self, index: Index, notes: int):
         self.index, self.notes = index, notes
         self.runs = search.sums_of(index).runs(notes)
-        self.shift = np.uint64(64 - TABLE)
         # two tables by different digits: a run that is not there is hardly ever looked for among all
-        self.tables = [np.zeros(1 << TABLE, dtype=bool) for _ in range(2)] if len(self.runs) > 1 << 16 else []
-        for turn, table in enumerate(self.tables):
-            table[self._digits(self.runs, turn)] = True
+        self.tables = [_table(self.runs, turn) for turn in range(2)] if len(self.runs) > 1 << 16 else []
+        self.short = _table(search.runs_of(index, True), 0)
         self.found: dict[int, np.ndarray] = {}
 
-    def _digits(self, runs: np.ndarray, turn: int) -> np.ndarray:
-        return (runs << np.uint64(turn * TABLE)) >> self.shift
+    def may_have(self, run: int) -> bool:
+        """Whether a run of `FEWEST` notes of that number may stand in the index."""
+        return bool(self.short[run >> (64 - TABLE)])
 
     def places(self, run: int) -> np.ndarray:
         """The slots at which a run of that number may begin."""
@@ -52,15 +51,16 @@ class Known:
             self.found[run] = np.flatnonzero(self.runs == np.uint64(run))
         return self.found[run]
 
-    def followers(self, line: Trace, first: int, anchor: int) -> set[tuple[float, int]]:
+    def followers(self, line: Trace, first: int) -> set[tuple[float, int]]:
         """What follows notes `first` to the last of a line in the index: the ratio of times, and the interval.
 
-        The run of `notes` notes from `anchor` on is looked up, and what it finds is compared note by note.
+        Of these notes the last `notes` are looked up, and what that finds is compared note by note.
         """
+        last = len(line.pitches) - first - 1
+        anchor = len(line.pitches) - self.notes
         places = self.places(line.number(anchor, self.notes)) - (anchor - first)
         if not len(places):
             return set()
-        last = len(line.pitches) - first - 1
         places = places[(places >= 0) & (places + last < len(self.index))]
         ratio = search.ratio_of(self.index)
         for at in range(last):
@@ -71,6 +71,13 @@ class Known:
         return set(zip(ratio[ends].tolist(), self.index.interval[ends].tolist(), strict=True))
 
 
+def _table(runs: np.ndarray, turn: int) -> np.ndarray:
+    """Which `TABLE` bits of a number, the first ones or those behind, some run has."""
+    table = np.zeros(1 << TABLE, dtype=bool)
+    table[(runs << np.uint64(turn * TABLE)) >> np.uint64(64 - TABLE)] = True
+    return table
+
+
 class Trace:
     """A line as it is composed."""
 
@@ -79,11 +86,10 @@ class Trace:
         self.pitches: list[int] = []
         self.figures = Figures()
         self.own: list[int] = []  # places of the notes that are no plain figure
-        self.counts: list[int] = [0]  # of them, before each note
         self.intervals: list[int] = []
         self.ratios: list[float] = []  # of the time behind each note to the one before it; 0 at the first
-        self.sums, self.ratio_sums, self.powers, self.inverses = [0], [0], [1], [1]
         self.ahead: tuple[int, set[tuple[float, int]]] = 0, set()  # what must not follow, of so many notes
+        self.strange = -1  # a run from here on is not in the index, and so none that holds it
 
     def take(self, onset: int, pitch: int) -> None:
         """One more note, later than the last."""
@@ -91,25 +97,35 @@ class Trace:
         if self.pitches:
             interval, wait = pitch - self.pitches[-1], onset - self.onsets[-1]
             plain = self.figures.take(interval, wait)
-            ratio = wait / (self.onsets[-1] - self.onsets[-2]) if self.intervals else 0.0
-            power = self.powers[-1]
-            self.sums.append((self.sums[-1] + CODES[interval + 128] * power) & search.MASK)
-            self.ratio_sums.append((self.ratio_sums[-1] + _code(ratio) * power) & search.MASK)
+            self.ratios.append(wait / (self.onsets[-1] - self.onsets[-2]) if self.intervals else 0.0)
             self.intervals.append(interval)
-            self.ratios.append(ratio)
-            self.powers.append(power * search.BASE & search.MASK)
-            self.inverses.append(self.inverses[-1] * search.INVERSE & search.MASK)
         if not plain:
             self.own.append(len(self.pitches))
-        self.counts.append(len(self.own))
         self.onsets.append(onset)
         self.pitches.append(pitch)
 
     def number(self, first: int, notes: int) -> int:
         """The number of the run of `notes` notes from `first` on, as `search.Sums` has it."""
-        last = first + notes - 1
-        total = self.sums[last] - self.sums[first] + self.ratio_sums[last] - self.ratio_sums[first + 1]
-        return total * self.inverses[first] & search.MASK
+        stop = first + notes - 1
+        codes = [CODES[interval + 128] for interval in self.intervals[first:stop]]
+        total = codes[0]
+        for code, ratio, power in zip(codes[1:], self.ratios[first + 1 : stop], _powers(notes), strict=False):
+            total += (code + _code(ratio)) * power
+        return total & search.MASK
+
+    def fork(self) -> Trace:
+        """Another line that has been the same so far."""
+        other = copy.copy(self)
+        for name in ("onsets", "pitches", "own", "intervals", "ratios"):
+            setattr(other, name, getattr(self, name).copy())
+        other.figures = self.figures.fork()
+        return other
+
+
+@lru_cache(maxsize=64)
+def _powers(notes: int) -> tuple[int, ...]:
+    """By which the second step of a run and those behind it are multiplied."""
+    return tuple(pow(search.BASE, at, 1 << 64) for at in range(1, notes))
 
 
 @lru_cache(maxsize=4096)
@@ -118,10 +134,11 @@ def _code(ratio: float) -> int:
 
 
 class Part:
-    """The lines of one part while it is composed: the upper, the lower, the top and the bottom one."""
+    """The lines of one part while it is composed: the upper, the lower, the top and the bottom one, two between."""
 
     def __init__(self) -> None:
-        self.lines = [Trace()] * 4  # one and the same, until the music makes them differ
+        self.lines = [*[Trace()] * 4, *[Trace()] * 2]  # one and the same, until the music makes them differ
+        self.different = self.lines[3:5]  # in a part without chords only the first has notes
         self.sounding: list[tuple[int, int]] = []  # (pitch, stop)
         self.chord: list[tuple[int, int]] = []  # (pitch, stop) of the latest onset
         self.onset = -1
@@ -141,26 +158,30 @@ class Part:
         self.sounding = [(pitch, stop) for pitch, stop in self.sounding if stop > self.onset]
         heard = [pitch for pitch, _ in self.sounding]
         is_top, is_bottom = high >= max(heard, default=0), low <= min(heard, default=127)
-        self._join((high, low, high if is_top else None, low if is_bottom else None))
+        edges = {high} if is_top else set()
+        edges |= {low} if is_bottom else set()
+        between = {pitch for pitch, _ in self.chord} - edges
+        inner = max(between, default=None), min(between, default=None)
+        self._join((high, low, high if is_top else None, low if is_bottom else None, *inner))
         self.sounding += self.chord
         self.chord = []
 
     def _join(self, pitches: Sequence[int | None]) -> None:
         """A pitch joins each line, or None; lines that were one go on as two where their pitches differ."""
+        if len(self.different) == 2 and len(set(pitches[:4])) == 1 and pitches[0] is not None and pitches[4] is None:
+            self.different[0].take(self.onset, pitches[0])
+            return
         going: dict[tuple[int, int | None], Trace] = {}
         kept: set[int] = set()
         for line, pitch in zip(self.lines, pitches, strict=True):
             if (id(line), pitch) not in going:
-                going[id(line), pitch] = copy.deepcopy(line) if id(line) in kept else line
+                going[id(line), pitch] = line.fork() if id(line) in kept else line
                 kept.add(id(line))
         self.lines = [going[id(line), pitch] for line, pitch in zip(self.lines, pitches, strict=True)]
+        self.different = list(dict.fromkeys(self.lines))
         for (_, pitch), line in going.items():
             if pitch is not None:
                 line.take(self.onset, pitch)
-
-    def different(self) -> Iterable[Trace]:
-        """The lines that differ: a part without chords has but one."""
-        return dict.fromkeys(self.lines)
 
 
 @dataclass
@@ -196,20 +217,20 @@ class NoCopy(Rule):
             part, onset, first = piece.voice(name), stream.cursor.time, VOICE_PITCH
         if part is None:
             return
-        if onset != part.onset:
+        if part.chord and onset != part.onset:
             part.settle()
-        for line in part.different():
+        for line in part.different:
+            if len(line.own) < self.most:
+                continue
             for pitch in self._forbidden(line, onset):
                 if 0 <= pitch < len(logits) - first:
                     logits[first + pitch] = FORBIDDEN
 
     def _forbidden(self, line: Trace, onset: int) -> list[int]:
         """The pitches that would make the line go on too far with what stands in the index."""
-        if len(line.own) < self.most or line.onsets[-1] >= onset:
-            return []
         if line.ahead[0] != len(line.pitches):
             line.ahead = len(line.pitches), self._ahead(line)
-        if not line.ahead[1]:
+        if not line.ahead[1] or line.onsets[-1] >= onset:
             return []
         wait = onset - line.onsets[-1]
         ratio = wait / (line.onsets[-1] - line.onsets[-2])
@@ -218,12 +239,15 @@ class NoCopy(Rule):
 
     def _ahead(self, line: Trace) -> set[tuple[float, int]]:
         """How the index goes on where the latest own notes of a line stand in it, as many as there may be."""
-        first = anchor = line.own[-self.most]
-        if len(line.pitches) - first > self.most:  # a figure lies within: go by the run that has least of it
-            own = np.array(line.counts[first:])
-            anchor += int(np.argmax(own[self.most :] - own[: -self.most]))
-        found = self._known.followers(line, first, anchor)
-        return found - self._quoted.followers(line, first, anchor) if found and self._quoted else found
+        first = line.own[-self.most]
+        if first <= line.strange:
+            return set()
+        short = len(line.pitches) - search.FEWEST
+        if not self._known.may_have(line.number(short, search.FEWEST)):
+            line.strange = short
+            return set()
+        found = self._known.followers(line, first)
+        return found - self._quoted.followers(line, first) if found and self._quoted else found
 
 
 class _Piece:
@@ -245,15 +269,17 @@ class _Piece:
 
     def part_of(self, chosen: Mapping[str, int]) -> Part | None:
         """The part of `notes` that the coming note belongs to."""
-        for onset, duration, pitch, _, *sound in self.stream.cursor.notes[self.read :]:
+        notes = self.stream.cursor.notes
+        for at in range(self.read, len(notes)):
+            onset, duration, pitch, _, *sound = notes[at]
             self._part(tuple(sound)).take(onset, pitch, duration)
-        self.read = len(self.stream.cursor.notes)
+        self.read = len(notes)
         return self.parts.get((chosen["program"], chosen["part"]))
 
     def voice(self, name: str) -> Part | None:
         """The part of `voices` of that name."""
-        for at, step in enumerate(self.stream.steps[self.read :], self.read):
-            for voice, choice in step.items():
+        for at in range(self.read, len(self.stream.steps)):
+            for voice, choice in self.stream.steps[at].items():
                 if choice >= VOICE_PITCH:
                     self._part(voice).take(at * STEP, choice - VOICE_PITCH, 1)
         self.read = len(self.stream.steps)

@@ -96,7 +96,8 @@ def ratio_of(index: Index) -> np.ndarray:
     return index.made["ratio"]
 
 
-def _runs_of(index: Index, rhythm: bool) -> np.ndarray:
+def runs_of(index: Index, rhythm: bool) -> np.ndarray:
+    """The number of the run of `FEWEST` notes from each slot of an index on; worked out once."""
     name = f"runs {rhythm}"
     if name not in index.made:
         index.made[name] = sums_of(index).runs(FEWEST, rhythm)
@@ -115,9 +116,9 @@ def find(index: Index, interval: np.ndarray, wait: np.ndarray, rhythm: bool = Tr
     """The longest runs of music whose lines lie end to end, by `interval` (END at the last note) and `wait`, (Q,)."""
     notes, slot = np.zeros(len(interval), np.int64), np.full(len(interval), -1)
     ratio = ratios(interval, wait)
-    theirs, ours = _runs_of(index, rhythm), Sums.of(interval, ratio).runs(FEWEST, rhythm)
-    near = _among(theirs, ours)
-    mine = _among(ours, theirs[near])
+    theirs, ours = runs_of(index, rhythm), Sums.of(interval, ratio).runs(FEWEST, rhythm)
+    near = among(theirs, ours)
+    mine = among(ours, theirs[near])
     if not len(mine):
         return Matches(notes, slot)
     learnt, heard = _covered(near, len(index)), _covered(mine, len(interval))
@@ -129,7 +130,7 @@ def find(index: Index, interval: np.ndarray, wait: np.ndarray, rhythm: bool = Tr
     return Matches(notes, slot)
 
 
-def _among(numbers: np.ndarray, others: np.ndarray) -> np.ndarray:
+def among(numbers: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Places of all 64-bit `numbers` that are among `others`, and of a few that only begin like one of them."""
     bits = int(np.clip(len(others).bit_length() + SPARSE, *TABLE))
     table, shift = np.zeros(1 << bits, dtype=bool), np.uint64(64 - bits)

@@ -10,26 +10,32 @@ import numpy as np
 
 from ..errors import FormatError, MissingExtra
 from ..formats import engraving
+from ..formats.page import document
 from ..score import TICKS_PER_BEAT, Score, Track, note_array
 from ..theory import MAJOR_NAMES
-from .judging import LENGTHS, Finding, Judged, Passage
+from .judging import LENGTHS, NEAREST, Finding, Judged, Passage
 
+BY_CHANCE = 24  # notes that chance finds among the others of a busy track in hardly one real piece of a hundred
 SHOWN = 32  # notes of a passage in a snippet; the rest is said in a number
 STYLE = """
-body{font:15px/1.45 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.35rem .6rem}
-.pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem;border-top:1px solid #ccc;padding:1rem 0}
-.pair svg{width:100%;height:auto}code{overflow-wrap:anywhere}.over{color:#a11;font-weight:600}
-@media(max-width:45rem){.pair{grid-template-columns:1fr}}
+body { max-width: 66rem; } h1, h2, h3, p, b, code { overflow-wrap: anywhere; }
+h3 { font-size: 1rem; margin: 1.6rem 0 0; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 0 1.5rem; }
+.pair div { min-width: 0; } .pair code { font-size: 0.8rem; }
+.pair b { font-size: 0.85rem; font-weight: normal; color: var(--soft); }
+.pair svg { background: #fcfcfa; border-radius: 4px; } .pair svg text { fill: #1d2126; }
+@media (max-width: 45rem) { .pair { grid-template-columns: 1fr; } }
 """
 
 
 def words(name: str, found: Judged) -> list[str]:
     """What was found of the piece `name`, in lines."""
-    lines = [f"{name}: {found.notes:,} notes, {_verdict(found)}"]
+    lines = [f"{name}: {_counted(found.notes)}, {_verdict(found)}"]
     lines.append(f"  pitch and rhythm: {_said(found.rhythm)}{_beside(found.percentile, found.style)}")
     if found.pitch:
         lines.append(f"  pitch alone:      {_said(found.pitch)}{_beside(found.percentile_pitch, found.style)}")
+    if found.hidden and found.hidden.longest:
+        lines.append(f"  {_said_hidden(found.hidden)}")
     if found.quoted:
         lines.append(f"  quoted from the music it was composed into: {found.quoted} notes in a row at most")
     for passage in shown(found):
@@ -43,15 +49,25 @@ def words(name: str, found: Judged) -> list[str]:
 
 def shown(found: Judged) -> tuple[Passage, ...]:
     """The passages to be shown: those with rhythm, or where there are none those by pitch alone."""
-    return found.rhythm.passages or (found.pitch.passages if found.pitch else ())
+    return found.passages[:NEAREST] or (found.pitch.passages if found.pitch else ())
+
+
+def _counted(notes: int) -> str:
+    return f"{notes:,} note{'s' * (notes != 1)}"
 
 
 def _verdict(found: Judged) -> str:
     if found.usual is None:
         return "with no real pieces to compare it with"
-    if found.rhythm.longest > found.usual:
+    if _is_over(found):
         return f"more in a row than real pieces share ({found.usual} notes)"
     return f"no more in a row than real pieces share ({found.usual} notes)"
+
+
+def _is_over(found: Judged) -> bool:
+    """Whether a line shares more than real ones do; what is hidden, only where chance hardly ever finds as much."""
+    hidden = found.hidden.longest if found.hidden else 0
+    return found.usual is not None and (found.rhythm.longest > found.usual or hidden > max(found.usual, BY_CHANCE))
 
 
 def _said(finding: Finding) -> str:
@@ -59,6 +75,10 @@ def _said(finding: Finding) -> str:
         return "no run of eight notes stands in the training music"
     shares = ", ".join(f"{100 * finding.shares[length]:.0f} % in runs of {length}" for length in LENGTHS)
     return f"longest run {finding.longest} notes; {shares}"
+
+
+def _said_hidden(finding: Finding) -> str:
+    return f"hidden among other notes of a track: longest run {finding.longest} notes"
 
 
 def _beside(percentile: int | None, style: str) -> str:
@@ -73,8 +93,9 @@ def _heading(passage: Passage) -> str:
     moved = f", {far} semitone{'s' * (far != 1)} {way}" * bool(far)
     speed = Fraction(passage.faster).limit_denominator(12)
     paced = "" if speed == 1 else f", {speed} times as fast"
+    among = " among others" * passage.hidden
     return (
-        f"bar {passage.bar}, track {passage.track + 1}: {passage.notes} notes{figures} as in {passage.file}, "
+        f"bar {passage.bar}, track {passage.track + 1}: {passage.notes} notes{figures}{among} as in {passage.file}, "
         f"bar {passage.file_bar}, track {passage.file_track + 1}{moved}{paced}"
     )
 
@@ -95,23 +116,21 @@ def page(pieces: Sequence[tuple[str, Score, Judged]]) -> str:
     """A page of HTML with every piece (name, score, what was found); passages are engraved where Verovio is there."""
     parts, remark = [], ""
     for name, _, found in pieces:
-        verdict = html.escape(_verdict(found))
-        mark = ' class="over"' if found.usual is not None and found.rhythm.longest > found.usual else ""
-        parts.append(f"<h2>{html.escape(name)}</h2><p{mark}>{found.notes:,} notes, {verdict}</p><ul>")
+        mark = "verdict bad" if _is_over(found) else "verdict"
+        parts.append(f"<h2>{html.escape(name)}</h2>")
+        parts.append(f'<p class="{mark}">{_counted(found.notes)}, {html.escape(_verdict(found))}</p><ul>')
         parts.append(f"<li>Pitch and rhythm: {_said(found.rhythm)}{_beside(found.percentile, found.style)}</li>")
         if found.pitch:
             parts.append(f"<li>Pitch alone: {_said(found.pitch)}{_beside(found.percentile_pitch, found.style)}</li>")
+        if found.hidden and found.hidden.longest:
+            parts.append(f"<li>{_said_hidden(found.hidden).capitalize()}</li>")
         parts.append("</ul>")
         for passage in shown(found):
             pair, failed = _pair(passage)
             remark = remark or failed
             parts.append(f"<h3>{html.escape(_heading(passage))}</h3>{pair}")
-    note = f"<p>{html.escape(remark)}</p>" if remark else ""
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Originality</title>'
-        f"<style>{STYLE}</style></head><body><h1>What stands in the training music</h1>{note}{''.join(parts)}"
-        "</body></html>\n"
-    )
+    note = [f'<p class="soft">{html.escape(remark)}</p>'] if remark else []
+    return document("Originality", ["<h1>What stands in the training music</h1>", *note, *parts], STYLE)
 
 
 def _pair(passage: Passage) -> tuple[str, str]:
