@@ -17,11 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from partimento.evaluation._chance import DRAWS, interval_of, ranks, spearman, wilson
 from partimento.machine import processor
 
+__all__ = [
+    "DATA", "DRAWS", "announce", "bootstrap", "digest", "keep", "origin", "ranks", "slope", "spearman", "table",
+    "wilson", "write_json",
+]  # fmt: skip
+
 DATA = Path(os.environ.get("PARTIMENTO_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
-DRAWS = 500  # of a bootstrap
-NORMAL_95 = 1.96
 
 
 def origin(script: str, arguments: Sequence[str] | None, seed: int) -> dict[str, Any]:
@@ -84,24 +88,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 # --- how sure a figure is
 
 
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 0 of `values` (N,), equal values sharing the mean of theirs, (N,)."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts + 1) / 2)[inverse]
-
-
-def pearson(left: np.ndarray, right: np.ndarray) -> float:
-    """Correlation of two columns (N,), -1 to 1; not a number where one of them never changes."""
-    left, right = left - left.mean(), right - right.mean()
-    scale = math.sqrt(float((left**2).sum() * (right**2).sum()))
-    return float((left * right).sum()) / scale if scale > 0 else math.nan
-
-
-def spearman(left: np.ndarray, right: np.ndarray) -> float:
-    """Correlation of the ranks of two columns (N,), -1 to 1; not a number where one of them never changes."""
-    return pearson(ranks(np.asarray(left)), ranks(np.asarray(right)))
-
-
 def slope(asked: np.ndarray, found: np.ndarray) -> float:
     """By how much `found` (N,) rises where `asked` (N,) rises by 1: the line of least squares."""
     centred = asked - asked.mean()
@@ -112,19 +98,4 @@ def bootstrap(function: Callable[..., float], *columns: np.ndarray, seed: int = 
     """95 % interval of `function` of the columns (N,), rows being drawn again with replacement."""
     rng, count = np.random.default_rng(seed), len(columns[0])
     draws = [rng.integers(count, size=count) for _ in range(DRAWS)]
-    found = np.array([function(*(column[draw] for column in columns)) for draw in draws])
-    found = found[np.isfinite(found)]
-    if not len(found):
-        return math.nan, math.nan
-    low, high = np.percentile(found, (2.5, 97.5))
-    return float(low), float(high)
-
-
-def wilson(hits: int, count: int) -> tuple[float, float, float]:
-    """Share of hits with its 95 % interval (Wilson 1927, JASA 22: 209-212), 0 to 1."""
-    if not count:
-        return math.nan, 0.0, 1.0
-    share, square = hits / count, NORMAL_95**2
-    centre = (share + square / (2 * count)) / (1 + square / count)
-    half = NORMAL_95 / (1 + square / count) * math.sqrt(share * (1 - share) / count + square / (4 * count**2))
-    return share, max(0.0, centre - half), min(1.0, centre + half)
+    return interval_of(np.array([function(*(column[draw] for column in columns)) for draw in draws]))

@@ -13,6 +13,7 @@ import click
 from .. import api
 from ..errors import BadOption, Stopped
 from ._live import Live
+from ._words import one_budget
 
 STOPPED = 130  # the exit code of a program that Ctrl-C has ended
 MINUTES = 2.0
@@ -53,7 +54,7 @@ def command(
       partimento compare chorales --models vae:voices,recurrent:voices --minutes 5 -o four_parts
       partimento compare my_tunes --models recurrent --grid width=64,256 --grid cell=gru,lstm
     """
-    _alone(minutes=minutes, epochs=epochs, notes=notes, steps=steps)
+    one_budget(minutes=minutes, epochs=epochs, notes=notes, steps=steps)
     names = tuple(dict.fromkeys(name.strip() for name in models.split(",") if name.strip()))
     request = api.ComparisonRequest(
         folders, output, names, {name: values(text) for name, text in _pairs(grid).items()},
@@ -87,16 +88,6 @@ def _show(live: Live, happened) -> None:
         row = happened.row
         said = f"failed: {row.failed}" if row.failed else "done before" if row.was_there else "done"
         live.say(f"{row.name}: {said}")
-
-
-def _alone(**budgets) -> None:
-    """Raises `BadOption` where more than one budget is given, or one that is none."""
-    given = [f"--{name}" for name, amount in budgets.items() if amount is not None]
-    if len(given) > 1:
-        raise BadOption(f"{' and '.join(given)} are alternatives; give one of them")
-    for name, amount in budgets.items():
-        if amount is not None and not amount > 0:
-            raise BadOption(f"--{name} {amount:g} is out of range; wanted more than 0")
 
 
 def _pairs(texts) -> dict[str, str]:

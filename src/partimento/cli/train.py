@@ -14,6 +14,7 @@ from .. import api
 from ..errors import BadOption, Stopped
 from . import _chosen
 from ._live import Live
+from ._words import one_budget
 
 STOPPED = 130  # the exit code of a program that Ctrl-C has ended
 MINUTES = 10.0
@@ -76,7 +77,7 @@ def command(
       partimento train a b --style a=folk --style b=folk --set width=192 --set dropout=0.2
       partimento train mutopia --only-instrument guitar --only-composer Giuliani --to-key C --octaves
     """
-    _alone(minutes=minutes, epochs=epochs, notes=notes, steps=steps)
+    one_budget(minutes=minutes, epochs=epochs, notes=notes, steps=steps)
     if from_scratch and start:
         raise BadOption("--from-scratch and --from are alternatives; give one of them")
     began = time.monotonic()
@@ -112,16 +113,6 @@ def _some(lines, request: api.TrainingRequest) -> list[str]:
     more = len(lines) - SHOWN
     rest = [f"... and {more} more, which report.html in {request.work_folder} lists"] * (more > 0)
     return [*lines[:SHOWN], *rest]
-
-
-def _alone(**budgets) -> None:
-    """Raises `BadOption` where more than one budget is given, or one that is none."""
-    given = [f"--{name}" for name, value in budgets.items() if value is not None]
-    if len(given) > 1:
-        raise BadOption(f"{' and '.join(given)} are alternatives; give one of them")
-    for name, value in budgets.items():
-        if value is not None and not value > 0:
-            raise BadOption(f"--{name} {value:g} is out of range; wanted more than 0")
 
 
 def _encoding_options(melody_only: bool, snap: float, axes: tuple[str, ...]) -> dict:
