@@ -1,6 +1,6 @@
 """What pieces composed with the rule against copies share with the training music, style by style, and without it.
 
-    python benchmarks/nocopy.py LOG.jsonl [--pieces N] [--free N] [--bars N] [--told]
+    python benchmarks/nocopy.py LOG.jsonl [--pieces N] [--free N] [--bars N] [--styles S S] [--told]
 
 Pieces are composed twenty at a time, of every shipped style in turn, and written to LOG as they are: a run that was
 broken off goes on where it stopped. `--told` composes nothing and says what stands in LOG: of each style how many
@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--pieces", type=int, default=500, help="of each style with the rule")
     parser.add_argument("--free", type=int, default=40, help="of each style without it")
     parser.add_argument("--bars", type=int, default=16)
+    parser.add_argument("--styles", nargs="+", default=sorted(styles.shipped()))
     parser.add_argument("--told", action="store_true", help="say what stands in LOG")
     options = parser.parse_args(arguments)
     if options.told:
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wanted = {"ruled": options.pieces, "free": options.free}
     for seed in range(-(-max(wanted.values()) // BATCH)):
         for kind in KINDS:
-            for style in sorted(styles.shipped()) if seed * BATCH < wanted[kind] else ():
+            for style in options.styles if seed * BATCH < wanted[kind] else ():
                 if (style, kind, seed) not in done:
                     compose(options.log, style, kind, seed, options.bars)
 

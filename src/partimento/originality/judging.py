@@ -7,7 +7,7 @@ given, as those of a prompt are, do not count either, nor does a run that stands
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,7 +29,7 @@ STRETCH = 16  # bars: real pieces are compared with by stretches of so many
 QUANTILES = np.linspace(0, 100, 101)
 MEASURES = ("longest", "longest_pitch", *(f"in_{length}" for length in LENGTHS))
 MANY = 20  # pieces
-AT_ONCE = 1_500_000  # notes that are searched for together
+AT_ONCE = 3_000_000  # notes that are searched for together
 USUAL = 95  # percentile of real pieces up to which sharing is usual
 
 
@@ -183,41 +183,42 @@ def judge(
     Without `pitch` nothing is searched for by pitch alone; with `hidden` also melodies among other notes of a track.
     """
     styles, given = styles or [""] * len(scores), given or [None] * len(scores)
-    found: list[Judged] = []
+    ways = ["rhythm", *["pitch"] * pitch, *["hidden"] * hidden]
+
+    def found(task: tuple[list[_Heard], str]) -> dict:
+        heard = _hidden(index, task[0]) if task[1] == "hidden" else task[0]
+        return _findings(index, heard, scores, given, task[1] != "pitch", passages)
+
+    tasks = [(batch, way) for batch in _batches(scores, given) for way in ways]
+    if len(scores) < MANY:
+        told = [found(task) for task in tasks]
+    else:  # side by side: the time goes into sorting, which leaves the interpreter free
+        search.sums_of(index)
+        with ThreadPoolExecutor(2) as pool:
+            told = list(pool.map(found, tasks))
+    by: dict[str, dict] = {way: {} for way in ("rhythm", "pitch", "hidden")}
+    for (_, way), some in zip(tasks, told, strict=True):
+        by[way] |= some
+    judged = (_judged(by, number, score, pitch, hidden) for number, score in enumerate(scores))
+    return [placed(one, index, style) for one, style in zip(judged, styles, strict=True)]
+
+
+def _batches(scores: Sequence[Score], given: Sequence[Score | None]) -> Iterator[list[_Heard]]:
+    """The pieces on all their grids, so many that `AT_ONCE` notes are searched for together."""
     batch: list[_Heard] = []
     for number, (score, before) in enumerate(zip(scores, given, strict=True)):
         batch += filter(None, (_Heard.of(number, score, ticks, before) for ticks in grids_of(score)))
         if sum(len(heard.interval) for heard in batch) > AT_ONCE or number == len(scores) - 1:
-            first, stop = len(found), number + 1
-            some = _judged(index, batch, range(first, stop), scores, given, (pitch, hidden), passages)
-            found += [placed(one, index, style) for one, style in zip(some, styles[first:stop], strict=True)]
+            yield batch
             batch = []
-    return found
 
 
-def _judged(index, batch, pieces, scores, given, wanted: tuple[bool, bool], passages) -> list[Judged]:
-    pitch, hidden = wanted
-
-    def found(how: str) -> dict:
-        heard = _hidden(index, batch) if how == "hidden" else batch
-        return _findings(index, heard, scores, given, how != "pitch", passages)
-
-    ways = [*["hidden"] * hidden, "rhythm", *["pitch"] * pitch]  # the longest first
-    if len(pieces) < MANY:
-        by = {way: found(way) for way in ways}
-    else:  # side by side: the time goes into sorting, which leaves the interpreter free
-        search.sums_of(index)
-        with ThreadPoolExecutor(2) as pool:
-            by = dict(zip(ways, pool.map(found, ways), strict=True))
+def _judged(by: Mapping[str, dict], number: int, score: Score, pitch: bool, hidden: bool) -> Judged:
     nothing = Finding(0, dict.fromkeys(LENGTHS, 0.0)), 0
-    return [
-        Judged(
-            len(notes_of(scores[n])), by["rhythm"].get(n, nothing)[0],
-            by["pitch"].get(n, nothing)[0] if pitch else None, by["rhythm"].get(n, nothing)[1],
-            hidden=_marked(by["hidden"].get(n, nothing)[0]) if hidden else None,
-        )
-        for n in pieces
-    ]  # fmt: skip
+    rhythm, quoted = by["rhythm"].get(number, nothing)
+    by_pitch = by["pitch"].get(number, nothing)[0] if pitch else None
+    among = _marked(by["hidden"].get(number, nothing)[0]) if hidden else None
+    return Judged(len(notes_of(score)), rhythm, by_pitch, quoted, hidden=among)
 
 
 def _hidden(index: Index, batch: Sequence[_Heard]) -> list[_Heard]:

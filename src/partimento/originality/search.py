@@ -26,7 +26,8 @@ RATIO_CODES = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 FOREIGN = 255  # as an interval: a line of the music ends, and is no line of the index
 TABLE = (20, 27)  # bits, at least and at most
 SPARSE = 7  # bits of a table beyond those of what it holds
-DEEPEST = 14  # doublings: 16,384 notes
+BITS = 63  # of a number that holds several steps
+DEEPEST = 14  # doublings: 16,384 notes and more
 
 
 def ratios(interval: np.ndarray, wait: np.ndarray) -> np.ndarray:
@@ -161,7 +162,9 @@ def _longest(learnt: tuple, heard: tuple) -> tuple[np.ndarray, np.ndarray]:
     """Length in notes, and the place in `learnt`, of the longest run from each place of `heard` on."""
     border = len(learnt[0])
     interval, ratio = (np.concatenate(pair) for pair in zip(learnt, heard, strict=True))
-    levels = _doubled(interval, ratio, border)
+    steps, each = _steps(interval, ratio)
+    width = max(1, BITS // each)
+    levels = _doubled(_packed(steps, each, width), width, border)
     order = np.argsort(levels[-1], kind="stable")
     is_learnt = order < border
     at = np.arange(len(order))
@@ -171,27 +174,43 @@ def _longest(learnt: tuple, heard: tuple) -> tuple[np.ndarray, np.ndarray]:
     for neighbour in (before, after):
         here = ~is_learnt & (neighbour >= 0) & (neighbour < len(order))
         mine, theirs = order[here], order[neighbour[here]]
-        length = _shared(levels, interval, mine, theirs)
+        length = _shared(levels, width, steps, interval, mine, theirs)
         better = length > best[mine - border]
         best[mine[better] - border], partner[mine[better] - border] = length[better], theirs[better]
     return best, partner
 
 
-def _doubled(interval: np.ndarray, ratio: np.ndarray, border: int) -> list[np.ndarray]:
-    """Ranks of each place by the 1, 2, 4 ... steps that follow, until more steps tell no more.
+def _steps(interval: np.ndarray, ratio: np.ndarray) -> tuple[np.ndarray, int]:
+    """A number above 0 for each different pair of interval and ratio, (N,) int64, and the bits that it takes."""
+    _, classes = np.unique(ratio, return_inverse=True) if ratio.any() else (None, np.zeros(len(ratio), np.int64))
+    known = np.zeros(FOREIGN + 257, dtype=bool)
+    known[interval + 256] = True
+    found = np.cumsum(known)[interval + 256] * (int(classes.max(initial=0)) + 1) + classes
+    return found, int(found.max(initial=1)).bit_length()
+
+
+def _packed(steps: np.ndarray, bits: int, width: int) -> np.ndarray:
+    """The `width` steps from each place on in one number, the first in its highest bits; 0 for none, (N,) int64."""
+    found = np.zeros(len(steps), np.int64)
+    for ahead in range(min(width, len(steps))):
+        found[: len(steps) - ahead] |= steps[ahead:] << (bits * (width - 1 - ahead))
+    return found
+
+
+def _doubled(packed: np.ndarray, width: int, border: int) -> list[np.ndarray]:
+    """Ranks of each place by the `width` steps that follow, twice, four times as many, until more tell no more.
 
     A rank is how many places come before all that are alike. Places from `border` on are music, those before it learnt.
     Only where both are alike is it looked at what follows: how the others stand among themselves is no matter, for they
     share no more with any place of the other side.
     """
-    _, classes = np.unique(ratio, return_inverse=True)
-    is_learnt = np.arange(len(interval)) < border
-    ranks, alike, group, _ = _parted((interval + 256) * (int(classes.max()) + 1) + classes, is_learnt)
+    is_learnt = np.arange(len(packed)) < border
+    ranks, alike, group, _ = _parted(packed, is_learnt)
     levels = [ranks]
     for level in range(DEEPEST):
         if not len(alike):
             break
-        behind = alike + (1 << level)
+        behind = alike + (width << level)
         later = np.where(behind < len(ranks), ranks[np.minimum(behind, len(ranks) - 1)] + 1, 0)
         sizes = np.bincount(group)
         place, left, fresh, parts = _parted(group * (len(ranks) + 1) + later, is_learnt[alike])
@@ -221,14 +240,19 @@ def _parted(keys: np.ndarray, is_learnt: np.ndarray) -> tuple[np.ndarray, np.nda
     return place, order[np.repeat(mixed, sizes)], group, len(begins)
 
 
-def _shared(levels: list[np.ndarray], interval: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _shared(levels: list[np.ndarray], width: int, steps, interval, first, second) -> np.ndarray:
     """Notes that the runs from places `first` and `second` on have in common, (M,)."""
     a, b, last = first.copy(), second.copy(), len(interval) - 1
+
+    def alike(what: np.ndarray) -> np.ndarray:
+        return (a <= last) & (b <= last) & (what[np.minimum(a, last)] == what[np.minimum(b, last)])
+
     for level in range(len(levels) - 1, -1, -1):
-        ranks = levels[level]
-        same = (a <= last) & (b <= last) & (ranks[np.minimum(a, last)] == ranks[np.minimum(b, last)])
-        a[same] += 1 << level
-        b[same] += 1 << level
-    inside = (a <= last) & (b <= last)
-    reaches = inside & (interval[np.minimum(a, last)] == interval[np.minimum(b, last)])
-    return a - first + 1 + reaches
+        same = alike(levels[level])
+        a[same] += width << level
+        b[same] += width << level
+    for _ in range(width - 1):
+        same = alike(steps)
+        a[same] += 1
+        b[same] += 1
+    return a - first + 1 + alike(interval)
