@@ -15,7 +15,7 @@ from partimento import api, formats, model_file, originality
 from partimento.encodings import get_encoding
 from partimento.encodings.base import Plan
 from partimento.errors import BadOption, ModelError
-from partimento.originality import NoCopy, build, judge, search, unpacked
+from partimento.originality import NoCopy, build, judge, judging, search, unpacked
 from partimento.originality.figures import Figures, plain
 from partimento.originality.index import bar_of
 from partimento.originality.parts import judged_lines, notes_of
@@ -151,6 +151,21 @@ def longest_by_hand(index, steps, waits, first: int) -> int:
             n += 1
         best = max(best, n + 1)
     return best if best >= 8 else 0
+
+
+def test_many_pieces_are_judged_as_each_one_alone(monkeypatch):
+    known = index_of(score_of(TUNE), *(tune(n) for n in range(8)))
+    pieces = [duet(n) if n % 3 else busy(score_of(TUNE)) for n in range(24)]
+    each = [judge(known, [piece], hidden=True)[0] for piece in pieces]
+    monkeypatch.setattr(judging, "AT_ONCE", sum(len(piece) for piece in pieces) // 3)
+    together = judge(known, pieces, hidden=True)
+    assert [_told(one) for one in together] == [_told(one) for one in each]
+    assert len({one.hidden.longest for one in each}) > 1
+
+
+def _told(one):
+    """What does not rest on which of several like passages is named."""
+    return one.score(), one.hidden.longest, [passage.own for passage in one.passages]
 
 
 # --- plain figures
