@@ -35,7 +35,7 @@ FEWEST_COMPARED = 400  # steps of each
 
 
 def settle(run: Run) -> None:
-    """Give each style of the training music the row of the known style that predicts it best; noted in the state.
+    """Give each style that is new the row of the known style that predicts it best; noted in the state.
 
     A model without a table of styles is left as it is.
     """
@@ -43,8 +43,8 @@ def settle(run: Run) -> None:
     if table is None:
         return
     known = model_file.read_info(Path(run.plan.start))["encoding"]["styles"]
-    styles = run.batches.styles
-    most = max(FEWEST_COMPARED, MOST_COMPARED // len(styles))
+    styles = [style for style in run.batches.styles if style not in known]
+    most = max(FEWEST_COMPARED, MOST_COMPARED // max(1, len(styles)))
     original, like = table.clone(), {}
     for style in styles:
         pieces = some([piece for piece in run.cache.of("train") if piece.style == style], most)
