@@ -61,6 +61,7 @@ CONTROL_WORTH = 2.0  # of a whole scale's mistake in a control, beside a typical
 PARALLEL_WORTH = 4.0  # of parallels at every change of chord, beside the same
 CLASH = 0.7  # nats that a clash costs in four voices, and a bare chord
 RARELY_CLASHING = 0.1  # share of beats up to which real pieces of a style clash seldom
+IN_VOICES, DIATONIC_PITCHES = 0.85, 0.75  # temperatures of pitches in four voices by steps, and in diatonic styles
 DIATONIC = 0.98  # share of notes in the key from which on a style hardly leaves it
 LONG_CLOSE = 2.5  # mean gaps that the last note lasts in three of four pieces of a style that comes to rest
 JOIN_WORTH = 2.0  # of a nat a note that what follows costs, beside the same
@@ -124,7 +125,7 @@ def rules_for(
     rules += moderation(profile, plan, percentile)
     in_voices, is_diatonic = "soprano" in ranges, (percentile("in_key", MEDIAN) or 0.0) >= DIATONIC
     if in_voices or is_diatonic:
-        rules.append(SurePitches())
+        rules.append(SurePitches(IN_VOICES if in_voices else DIATONIC_PITCHES))
     if plan.key and is_diatonic and not in_voices:  # elsewhere it only makes music plainer than it is
         rules.append(InKey(*plan.key, strength=0.5))
     if not ranges.keys() & {"pitch", "soprano"}:

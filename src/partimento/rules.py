@@ -171,7 +171,7 @@ class SurePitches(Rule):
     A common temperature below 1 makes four voices hold more and more, since holding is the likeliest of all.
     """
 
-    temperature: float = 0.75
+    temperature: float
     fields: ClassVar[tuple[str, ...]] = PITCHES
 
     def __call__(self, name, logits, stream, chosen) -> None:
