@@ -70,6 +70,13 @@ def test_a_piece_lasts_the_seconds_asked_for(compose, style, seconds):
     assert seconds - last_bar < duration_seconds(score) < 1.02 * seconds
 
 
+def test_a_piece_lasts_the_seconds_asked_for_when_it_is_played_too(compose):
+    score = compose("tunes", seconds=20, seed=3)
+    played = api.express(score)
+    assert len(played.tempos) > len(score.tempos)
+    assert duration_seconds(played) == pytest.approx(duration_seconds(score), rel=1e-3)
+
+
 def test_with_a_tempo_given_seconds_are_met_to_the_nearest_bar(compose):
     score = compose("tunes", seconds=20, tempo=100)
     assert score.tempos == (Tempo(0, 100.0),) and bars_of(score) == round(20 / 2.4)

@@ -81,6 +81,12 @@ def test_excitement_is_loudness(excitement, level):
     assert abs(played.mean() - level) < 1 and played.min() >= 1 and played.max() <= 127
 
 
+def test_flat_music_as_loud_as_can_be_is_played_with_room_above():
+    loud = velocities(perform(score_of("C4 quarter, E4 quarter, G4 quarter, E4 quarter, " * 8, velocity=127)))
+    assert 90 < loud.mean() < 102 and loud.max() < 127 and loud.std() > 4
+    assert velocities(perform(score_of("C4 quarter, E4 quarter, " * 8, velocity=60))).mean() == pytest.approx(60, abs=2)
+
+
 def test_excitement_may_grow_bar_by_bar():
     curve = np.linspace(1, 10, 16)
     bars = velocities(perform(score_of("C4 whole, " * 16), excitement=curve))

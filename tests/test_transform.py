@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from music import pitch_of, score_of
 from partimento import formats
-from partimento.arrange import arrange, fit_range
+from partimento.arrange import arrange, fit_range, named
 from partimento.cli import cli
 from partimento.errors import BadOption, MusicError
 from partimento.instruments import RANGES, find_program
@@ -332,3 +332,13 @@ def test_an_error_is_one_line_and_exit_code_2(air):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=air.parent)
     assert done.returncode == 2 and done.stderr.startswith("partimento: nothing to do")
     assert done.stderr.count("\n") == 1
+
+
+def test_parts_that_nothing_tells_apart_are_named():
+    parts = ("C3 whole", "C5 whole", "E4 whole", "G4 whole")
+    choir = score_of(*parts, tracks=(Track("", 52),) * 4)
+    assert [track.name for track in named(choir).tracks] == ["Bass", "Soprano", "Tenor", "Alto"]
+    quartet = score_of(*parts, tracks=tuple(Track("", program) for program in (42, 40, 40, 41)))
+    assert [track.name for track in named(quartet).tracks] == ["", "violin 1", "violin 2", ""]
+    hands, solo = score_of(*parts[:2]), score_of(*parts[:2], tracks=(Track("Anna", 40), Track("", 40)))
+    assert named(hands) == hands and named(solo) == solo

@@ -19,6 +19,9 @@ OCTAVES = (0, -1, 1, -2, 2, -3, 3)  # that a whole part may be moved by, the nea
 CROWDING = 6.0  # semitones between joined parts that two notes at a time instead of one weigh
 OCTAVE_PRICE = 0.25  # share of a part's notes that an octave must bring into range to be worth it
 
+CHOIR, VOICES = 52, ("Soprano", "Alto", "Tenor", "Bass")
+KEYBOARDS = range(24)  # programs: pianos, celestas and bells, organs and accordions
+
 
 def arrange(score: Score, programs: Sequence[int]) -> Score:
     """The score for other instruments: General MIDI `programs` (0-127, 1 to 15 of them), from top to bottom.
@@ -144,6 +147,23 @@ def _thickness(part: np.ndarray) -> float:
     """Notes of a part that sound at once, on average over the time in which it may sound."""
     length = int((part["onset"] + part["duration"]).max() - part["onset"].min())
     return float(part["duration"].sum()) / length
+
+
+def named(score: Score) -> Score:
+    """The score with names for parts that nothing else tells apart: of a choir in four parts the voices', numbers else.
+
+    Where a track has a name already all stay as they are; so do keyboards, whose tracks are hands.
+    """
+    programs = [track.program for track in score.tracks]
+    if any(track.name for track in score.tracks):
+        return score
+    names = [name * (program not in KEYBOARDS) for name, program in zip(_names(programs), programs, strict=True)]
+    parts = [score.track_notes(number)["pitch"] for number in range(len(programs))]
+    if programs == [CHOIR] * len(VOICES) and all(map(len, parts)):
+        for voice, number in zip(VOICES, np.argsort([-part.mean() for part in parts], kind="stable"), strict=True):
+            names[number] = voice
+    tracks = (replace(track, name=name) for track, name in zip(score.tracks, names, strict=True))
+    return replace(score, tracks=tuple(tracks))
 
 
 def _names(programs: Sequence[int]) -> list[str]:

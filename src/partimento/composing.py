@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from .arrange import arrange
+from .arrange import arrange, named
 from .asking import CONTROLS, Request, check, plan_for
 from .describe import DISTANCES, describe, level
 from .describe.chords import TEMPLATES
@@ -284,7 +284,7 @@ def _finished(model: Model, plan: Plan, cursor, steps: np.ndarray, request: Requ
     tempo = plan.tempo
     if request.seconds is not None and request.tempo is None:  # the last note may end before its bar does
         tempo *= duration_seconds(score) / request.seconds
-    return played_by(replace(score, tempos=(Tempo(0, tempo),)), request.programs)
+    return named(played_by(replace(score, tempos=(Tempo(0, tempo),)), request.programs))
 
 
 def exactly(score: Score, ticks: int) -> Score:

@@ -24,6 +24,7 @@ from .transform import find_upbeat
 
 EXCITEMENT_RANGE, CALM_TO_LIVELY = (1.0, 10.0), (1.0, 5.5, 10.0)
 LEVELS = (48.0, 76.0, 108.0)  # mean velocity at excitement 1, 5.5 and 10
+LOUDEST = 96.0  # mean velocity of flat music from which on there is no room for dynamics above
 PACES = (0.72, 1.0, 1.35)  # times the tempo at the same
 SHORTENING = (0.0, 0.0, 0.2)  # of a note's length at the same: legato stays
 MOST_AMOUNT = 2.0
@@ -56,9 +57,10 @@ def perform(
 
     `excitement` (1-10; 5.5 is neutral) is one number or one a full bar, (bars,), an upbeat having that of the first
     bar and further values than bars being left out: it sets the mean velocity, from about 48 over 76 to 108, and
-    above 5.5 shortens notes by up to a fifth; `None` leaves both. `amount` (0-2) scales everything; at 0 the same
-    score comes back. Velocities stay in 1-127; drums get the level and the accents only. The tempo changes on felt
-    beats, and the piece lasts within 5 % of what it did. `rng` adds small noise to both; without, nothing is drawn.
+    above 5.5 shortens notes by up to a fifth; `None` leaves both, but music too loud for dynamics is played softer.
+    `amount` (0-2) scales everything; at 0 the same score comes back. Velocities stay in 1-127; drums get the level and
+    the accents only. The tempo changes on felt beats, and the piece lasts within 5 % of what it did. `rng` adds small
+    noise to both; without, nothing is drawn.
 
     What is expressive already is kept: velocities that spread by more than 8 (standard deviation, the balance
     between tracks not counted) or finely, and then the articulation too; and the tempi where there are several.
@@ -202,7 +204,7 @@ def _dynamics(
     change -= _means(change, drums.astype(int))
     if rng is not None:
         change += rng.normal(0, VELOCITY_NOISE, len(notes))
-    level = own
+    level = own - max(0.0, own.mean() - LOUDEST)
     if curve is not None:
         wanted = np.interp(curve, CALM_TO_LIVELY, LEVELS)
         level = own + (wanted - own.mean()) * min(1.0, amount)

@@ -138,7 +138,11 @@ def express(score: Score) -> Score:
         return perform(score)
     if known.verb == "compose" and known.request.excitement is not None:
         excitement = values_of(known.request.excitement, len(timing.Clock(score).bars))
-    return replace(perform(score, excitement=excitement), recipe=replace(known, expression=True).as_dict())
+    played = perform(score, excitement=excitement)
+    if known.verb == "compose" and known.request.seconds is not None:  # which are to be heard, not only written
+        faster = timing.duration_seconds(played) / timing.duration_seconds(score)
+        played = replace(played, tempos=tuple(replace(one, bpm=one.bpm * faster) for one in played.tempos))
+    return replace(played, recipe=replace(known, expression=True).as_dict())
 
 
 def _with_digest(recipe: Recipe, model: Path | str | None) -> Path:
