@@ -206,7 +206,7 @@ def test_a_tune_moves_as_a_whole_where_most_of_it_lies_outside():
 def test_more_instruments_than_parts_divide_them_from_the_top():
     piano = score_of("E4+G4+C5 half, F4+A4+C5 half, D4+G4+B4 whole")
     trio = arrange(piano, [VIOLIN, VIOLIN, VIOLA])
-    assert [track.name for track in trio.tracks] == ["violin 1", "violin 2", ""]
+    assert [track.name for track in trio.tracks] == ["Violin 1", "Violin 2", ""]
     lines = [trio.track_notes(track)["pitch"].tolist() for track in range(3)]
     assert lines == [pitches("C5 C5 B4"), pitches("G4 A4 G4"), pitches("E4 F4 D4")]
 
@@ -339,6 +339,6 @@ def test_parts_that_nothing_tells_apart_are_named():
     choir = score_of(*parts, tracks=(Track("", 52),) * 4)
     assert [track.name for track in named(choir).tracks] == ["Bass", "Soprano", "Tenor", "Alto"]
     quartet = score_of(*parts, tracks=tuple(Track("", program) for program in (42, 40, 40, 41)))
-    assert [track.name for track in named(quartet).tracks] == ["", "violin 1", "violin 2", ""]
+    assert [track.name for track in named(quartet).tracks] == ["", "Violin 1", "Violin 2", ""]
     hands, solo = score_of(*parts[:2]), score_of(*parts[:2], tracks=(Track("Anna", 40), Track("", 40)))
     assert named(hands) == hands and named(solo) == solo

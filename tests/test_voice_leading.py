@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from music import pitch_of, score_of
-from partimento import composing, editing
+from partimento import composing, editing_parts
 from partimento.composing import Candidate, rules_for
 from partimento.encodings import get_encoding
 from partimento.encodings._gaps import LONGEST_WAIT
 from partimento.encodings.base import Plan
-from partimento.rules import FORBIDDEN, CloseOnTonic, NoClash, Stream
+from partimento.rules import FORBIDDEN, CloseOnTonic, EveryPart, NoClash, Stream
 from partimento.score import Score, Track
 from partimento.voice_leading import (
     SILENCE,
@@ -298,6 +298,15 @@ def test_a_melody_that_ends_off_the_tonic_triad_leaves_the_last_chord_free():
     assert not asked(rule, "pitch", cursor, 128, wait=3 * QUARTER, part=ALTO).any()
 
 
+def test_voices_end_together():
+    cursor = choir(bars=1)
+    sing(cursor, "E4", "C4", "G3", "-", wait=3 * QUARTER)
+    free, full = (CloseOnTonic(0, "major", start=QUARTER, full=full) for full in (False, True))
+    assert asked(free, "wait", cursor, 386)[-1] == 0 > asked(full, "wait", cursor, 386)[-1]
+    sing(cursor, "-", "-", "-", "C3", wait=0)
+    assert asked(full, "wait", cursor, 386)[-1] == 0
+
+
 def test_clashes_with_a_melody_cost_and_so_does_sounding_on_into_one():
     cursor = choir()
     cursor.standing = [(0, 24, pitch_of("G4"), 80, CHOIR, 0), (24, 24, pitch_of("F4"), 80, CHOIR, 0)]
@@ -341,6 +350,15 @@ def test_what_real_pieces_never_do_costs_most_and_what_they_often_do_nothing():
     assert found["NoParallelVoices"].strength == {7: 8.0} and found["InTurn"].rest == 0.0
 
 
+def test_a_voice_that_may_rest_does_not_stay_away():
+    def longest(profile):
+        rules = rules_for(profile, Plan(programs=(CHOIR,) * 4, key=(0, "major")))
+        return [rule.ticks for rule in rules if isinstance(rule, EveryPart) and rule.always]
+
+    missing = {**FOUR, "measures": {**FOUR["measures"], "missing_voices": [0.1] * 5}}
+    assert (longest(FOUR), longest(missing), longest(PIANO)) == ([2 * QUARTER], [16 * QUARTER], [2 * QUARTER])
+
+
 def test_a_piece_that_stays_open_has_no_cadence_nor_one_whose_chords_are_named():
     assert "Cadence" in kinds(FOUR)
     assert "Cadence" not in kinds(FOUR, goes_on=True)
@@ -358,4 +376,4 @@ def test_parallels_beyond_those_of_real_pieces_lower_a_candidate():
 def test_voices_stand_by_the_height_of_what_they_sing_new_ones_below():
     tracks = (Track("", CHOIR), Track("", CHOIR), Track("", CHOIR))
     score = score_of("C3 whole", "G4 whole", "", tracks=tracks)
-    assert editing._by_height(score, [(CHOIR, 2)]) == [(CHOIR, 1), (CHOIR, 0), (CHOIR, 2)]
+    assert editing_parts.by_height(score, [(CHOIR, 2)]) == [(CHOIR, 1), (CHOIR, 0), (CHOIR, 2)]

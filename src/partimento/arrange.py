@@ -167,9 +167,9 @@ def named(score: Score) -> Score:
 
 
 def _names(programs: Sequence[int]) -> list[str]:
-    """ "violin 1", "violin 2", and nothing where an instrument's own name is enough."""
+    """ "Violin 1", "Violin 2", and nothing where an instrument's own name is enough."""
     names = []
     for place, program in enumerate(programs):
         number = list(programs[:place]).count(program) + 1
-        names.append(f"{instrument_name(program)} {number}" if list(programs).count(program) > 1 else "")
+        names.append(f"{instrument_name(program).capitalize()} {number}" if list(programs).count(program) > 1 else "")
     return names

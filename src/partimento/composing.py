@@ -64,6 +64,7 @@ RARELY_CLASHING = 0.1  # share of beats up to which real pieces of a style clash
 IN_VOICES, DIATONIC_PITCHES = 0.85, 0.75  # temperatures of pitches in four voices by steps, and in diatonic styles
 DIATONIC = 0.98  # share of notes in the key from which on a style hardly leaves it
 LONG_CLOSE = 2.5  # mean gaps that the last note lasts in three of four pieces of a style that comes to rest
+LONG_REST = 4  # bars after which a single voice that rests is likelier to come in again
 JOIN_WORTH = 2.0  # of a nat a note that what follows costs, beside the same
 
 
@@ -170,17 +171,22 @@ def _in_notes(
     in_full, told = percentiles_of(profile)("missing_voices", MEDIAN) == 0, bool(plan.chords) and obey_chords
     comes_to_rest = (percentiles_of(profile)("final_slowing", LOWER_QUARTILE) or 0.0) >= LONG_CLOSE
     strength = 8.0 if comes_to_rest else 4.0
-    rules: list[Rule] = [CloseOnTonic(*plan.key, start=last, strength=strength)] if plan.key and last else []
-    if plan.key and last and not told and not has_single_voices(profile) and (lower := _closing(profile)):
+    single = has_single_voices(profile)
+    rules: list[Rule] = []
+    if plan.key and last:
+        rules.append(CloseOnTonic(*plan.key, start=last, strength=strength, full=single))
+    if plan.key and last and not told and not single and (lower := _closing(profile)):
         rules.append(FromTheDominant(plan.key[0], last, pulse, strength=lower))
     rules.append(EveryPart(bar // 2, always=True) if in_full else EveryPart(2 * bar))
-    if len(parts) > 1 and (plan.frame or has_single_voices(profile)):
+    if single and not in_full:
+        rules.append(EveryPart(LONG_REST * bar, strength=2.0, always=True))
+    if len(parts) > 1 and (plan.frame or single):
         rules.append(NoClash())
     if plan.form:
         rules.append(Returns(plan.form, DISTANCES))
     if told:
         rules.append(FollowChords(plan.chords, TEMPLATES, pulse))
-    if has_single_voices(profile):
+    if single:
         rules += voice_rules(profile, Voices(parts), pulse, plan.key, last, cadence=not told)
     return rules
 

@@ -246,6 +246,7 @@ class CloseOnTonic(Rule):
     mode: str
     start: int
     strength: float = 4.0
+    full: bool = False  # the piece does not end before every part has struck the last chord
     fields: ClassVar[tuple[str, ...]] = ("wait", "program", "part", "pitch", "duration")
 
     def __call__(self, name, logits, stream, chosen) -> None:
@@ -272,6 +273,8 @@ class CloseOnTonic(Rule):
         logits[1:-1] -= self.strength
         if len(set(cursor.sounds)) > len(self._final(cursor)):
             logits[0] += self.strength
+            if self.full:
+                logits[-1] -= 2 * self.strength
 
     def _final(self, cursor: Any) -> set[tuple[int, ...]]:
         """The parts that have struck the last chord."""
