@@ -21,8 +21,8 @@ LEVELS = {
     2: ("formats", "encodings", "describe"),
     3: (
         "corpus", "evaluation", "originality", "sampling", "rules", "model_file", "profile", "composing", "asking",
-        "frames", "joining", "editing", "morphing", "steering", "recipes", "outlines", "states", "voice_leading",
-        "counts", "viewpoints", "explaining", "moderation",
+        "frames", "joining", "editing", "editing_parts", "morphing", "steering", "recipes", "outlines", "states",
+        "voice_leading", "counts", "viewpoints", "explaining", "moderation",
     ),
     4: ("models",),
     5: ("training",),

@@ -217,6 +217,19 @@ def test_a_single_line_is_doubled_in_the_register_of_who_joins():
     assert both.track_notes(1)["pitch"].tolist() == pitches("C4 E4 G4")
 
 
+def test_who_doubles_a_line_plays_no_higher_than_who_has_it():
+    violin, viola = (arrange(score_of("C4 half, E4 half, G4 whole"), [VIOLIN, VIOLA]).track_notes(n) for n in (0, 1))
+    assert violin["pitch"].tolist() == viola["pitch"].tolist() == pitches("C4 E4 G4")
+    high = arrange(score_of("C4 half, E4 half, G4 whole"), [find_program("piccolo"), VIOLIN])
+    assert names(high) == pitches("C6 C5 E6 E5 G6 G5")  # a line that its first instrument raises is doubled there
+
+
+def test_a_double_bass_doubles_an_octave_below_where_it_reaches():
+    brass = [find_program("tuba"), find_program("double bass")]
+    assert names(arrange(score_of("C3 half, F2 half"), brass)) == pitches("C3 C2 F2 F1")
+    assert names(arrange(score_of("C3 half, D2 half"), brass)) == pitches("C3 C3 D2 D2")
+
+
 def test_fewer_instruments_than_parts_join_neighbours():
     choir = score_of("C5 whole", "G4 whole", "E4 whole", "G3 whole")  # two for each, though the inner ones are nearest
     duo = arrange(choir, [VIOLIN, CELLO])

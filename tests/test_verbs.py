@@ -13,7 +13,7 @@ from partimento import api, formats
 from partimento.formats.midi import to_bytes
 from partimento.score import DRUM_PROGRAM, Score, Track, note_array
 from partimento.timing import Clock
-from tunes import duet, tune
+from tunes import duet, tune, with_kit
 
 pytest_plugins = ["tiny"]
 NO_SCORE = Score(note_array([]))
@@ -27,6 +27,7 @@ def desk(tmp_path, monkeypatch, tiny):
     formats.save(duet(2), "duet.musicxml")
     formats.save(tune(1), "tune.mid")
     formats.save(replace(tune(1), tracks=(Track("Kit", DRUM_PROGRAM),)), "drums.mid")
+    formats.save(with_kit(duet(2)), "kit.mid")
     formats.save(NO_SCORE, "silence.mid")
     (tmp_path / "nothing.mid").touch()
     (tmp_path / "words.txt").write_text("no music")
@@ -67,7 +68,6 @@ DONE = {
         r"duet.mid, bars \d(-\d)?(, \d(-\d)?)* varied as duets",
     ),
     "harmonize tune.mid": ("tune-harmonize-3.mid", 8, "tune.mid, harmonised as duets, seed 3: 8 bars"),
-    "continue drums.mid --bars 1": ("drums-continue-3.mid", 9, "gone on from bar 8"),
 }
 
 
@@ -132,7 +132,7 @@ def test_a_piece_is_reproduced_to_the_byte(verb, desk, line, source, suffix):
 def test_a_piece_is_reproduced_as_another_kind_of_file(verb):
     verb("compose --bars 2 -o a.mid -o a.musicxml")
     assert verb("reproduce a.mid -o b.musicxml")[1] == "wrote b.musicxml\n"
-    assert verb("reproduce a.musicxml -o a.musicxml")[1].endswith("the same to the byte\n")
+    assert verb("reproduce a.musicxml -o c.musicxml")[1].endswith("the same to the byte\n")
 
 
 def test_a_file_that_was_changed_since_is_not_the_same(verb):
@@ -180,6 +180,10 @@ REFUSED = {
     "continue nothing.mid": "nothing.mid: the file is empty",
     "continue words.txt": "words.txt: cannot read '.txt'",
     "continue silence.mid": "continue: there is no note in the piece",
+    "continue drums.mid": "continue: every note is drums, which models do not compose; wanted music with pitches",
+    "vary drums.mid": "vary: every note is drums",
+    "infill drums.mid --bars 2": "infill: every note is drums",
+    "infill kit.mid --bars 2 --tracks 1,3": "track 3 is drums, which stay as they are; name tracks with pitches",
     "continue": "missing argument 'FILE'",
     "infill duet.mid": "missing option '--bars'",
     "infill duet.mid --bars x": "no bars 'x'; write the first and the last, like 5-8",
@@ -203,6 +207,8 @@ REFUSED = {
     "compose --happiness 11": "happiness 11 is out of range",
     "compose --complexity -1": "complexity -1 is out of range",
     "compose --excitement calm": "no curve 'calm'",
+    "compose --happiness 1:2,99:5 --bars 8": "happiness has a point at bar 99; wanted bars 1 to 8, those composed",
+    "infill duet.mid --bars 5-6 --density 5:0.2": "density has a point at bar 5; wanted bars 1 to 2",
     "compose --instrument kazoophone": "no instrument 'kazoophone'",
     "compose --chords H": "H",
 }
@@ -221,6 +227,32 @@ def test_a_wrong_word_is_one_line_and_exit_code_2(verb, desk, line):
     there = sorted(path.name for path in desk.iterdir())
     assert re.search(REFUSED[line], one_line(*verb(line)))
     assert sorted(path.name for path in desk.iterdir()) == there
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "continue duet.mid --bars 2 -o duet.mid", "continue duet.mid --bars 2 -o new.mid -o ./duet.mid",
+        "continue duet.mid --bars 2 -o linked.mid", "infill linked.mid --bars 2 -o duet.mid",
+        "vary duet.mid -o duet.mid", "harmonize duet.mid -o duet.mid", "transform duet.mid --transpose 1 -o duet.mid",
+        "transform duet.mid --tempo 90 -o sub/../duet.mid", "morph tune.mid duet.mid -o duet.mid",
+        "morph tune.mid duet-2.mid --each --steps 3 -o duet.mid", "convert duet.mid duet.mid",
+        "reproduce duet.mid -o duet.mid", "reproduce tune.mid --input duet.mid -o duet.mid",
+    ],
+)  # fmt: skip
+def test_the_file_that_is_read_is_never_written_over(command, desk, line):
+    (desk / "sub").mkdir()
+    (desk / "linked.mid").symlink_to("duet.mid")
+    (desk / "duet-2.mid").symlink_to("duet.mid")
+    before = (desk / "duet.mid").read_bytes()
+    said = one_line(*command(*line.split()))
+    assert "this is the file that is read, which stays as it is; name another one" in said
+    assert (desk / "duet.mid").read_bytes() == before and not (desk / "new.mid").exists()
+
+
+def test_a_file_with_other_music_may_be_written_over(command, desk):
+    assert command("transform", "duet.mid", "--transpose", 1, "-o", "tune.mid")[0] == 0
+    assert len(formats.load("tune.mid")) == len(duet(2))
 
 
 @pytest.mark.parametrize(
@@ -321,8 +353,9 @@ def test_the_conversation_asks_composes_and_asks_again(asked):
 
 
 def test_the_conversation_goes_on_from_a_file(asked):
-    code, _, complaint = asked("", "", "", "2", "duet.mid", "long.mid", "n")
+    code, said, complaint = asked("", "", "", "2", "duet.mid", "duet.mid", "long.mid", "n")
     assert (code, complaint) == (0, "") and bars("long.mid") == 10
+    assert "duet.mid: this is the file that is read" in said
     assert formats.load("long.mid").tempos == formats.load("duet.mid").tempos
 
 

@@ -258,6 +258,18 @@ def test_new_voices_come_in_with_the_melody():
     cursor.sounds, cursor.standing = cursor.sounds[1:], [(QUARTER, QUARTER, pitch_of("G4"), 80, CHOIR, 0)]
     waits = asked(InTurn(rest=5.0), "wait", cursor, WAITS)
     assert np.flatnonzero(waits == 0).tolist() == [QUARTER]
+    cursor.standing = [(0, QUARTER, pitch_of("G4"), 80, CHOIR, 0)]
+    waits = asked(InTurn(rest=5.0), "wait", cursor, WAITS)
+    assert np.flatnonzero(waits == 0).tolist() == [0]
+    assert asked(InTurn(), "part", cursor, 16, wait=0)[:4].tolist() == [0.0, 0.0, -8.0, -8.0]  # all of them, in order
+
+
+def test_even_voices_that_may_rest_come_in_with_the_melody_but_not_where_music_stands_before():
+    cursor = choir()
+    cursor.sounds, cursor.standing = cursor.sounds[1:], [(0, QUARTER, pitch_of("G4"), 80, CHOIR, 0)]
+    assert (asked(InTurn(), "wait", cursor, WAITS)[1:] == -8.0).all()
+    cursor.standing = [(-QUARTER, QUARTER, pitch_of("G4"), 80, CHOIR, 0), *cursor.standing]
+    assert not asked(InTurn(), "wait", cursor, WAITS).any()
 
 
 # --- the close

@@ -57,3 +57,10 @@ def hymn(number: int) -> Score:
     for voice, (part, semitones) in enumerate(zip(parts, below, strict=True)):
         part["track"], part["pitch"] = voice, part["pitch"] - semitones
     return replace(high, notes=np.concatenate(parts), tracks=(Track("", 52),) * len(below))
+
+
+def with_kit(score: Score) -> Score:
+    """The score with a track of drums, bass and snare drum from beat to beat, and a crash in its last bar."""
+    beats = [(n * TICKS_PER_BEAT, 6, 36 + 2 * (n % 2), 100 - 20 * (n % 2), len(score.tracks)) for n in range(4 * BARS)]
+    strokes = note_array([*beats[:-4], ((BARS - 1) * 4 * TICKS_PER_BEAT, 6, 49, 110, len(score.tracks))])
+    return replace(score, notes=np.concatenate([score.notes, strokes]), tracks=(*score.tracks, Track("Kit", 128)))

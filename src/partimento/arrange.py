@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import BadOption, MusicError
 from .instruments import RANGES, instrument_name
-from .lines import voices
+from .lines import BASS_PROGRAMS, voices
 from .score import DRUM_PROGRAM, Score, Track
 from .transform import without_overlaps
 
@@ -95,15 +95,21 @@ def _dealt(parts: list[np.ndarray], programs: Sequence[int]) -> list[np.ndarray]
     dealt = _joined(parts, count) if len(parts) > count else _divided(parts, count)
     for place, part in enumerate(dealt):
         if not len(part):  # an instrument without a line of its own plays along with the one above
-            dealt[place] = _doubled(dealt[place - 1], *RANGES[programs[place]])
+            dealt[place] = _doubled(into_range(dealt[place - 1], *RANGES[programs[place - 1]]), programs[place])
     return dealt
 
 
-def _doubled(part: np.ndarray, low: int, high: int) -> np.ndarray:
-    """The same line in the octave that is nearest to the middle of `low`-`high`, as far as MIDI's pitches go."""
+def _doubled(part: np.ndarray, program: int) -> np.ndarray:
+    """The same line for an instrument below: in unison, or so many octaves lower as come nearest to its middle.
+
+    A bass goes an octave lower rather than in unison, where all of the line is within its range then.
+    """
+    low, high = RANGES[program]
     pitch, doubled = part["pitch"].astype(np.int64), part.copy()
-    wanted = 12 * round(((low + high) / 2 - float(pitch.mean())) / 12)
-    doubled["pitch"] = pitch + wanted if pitch.min() + wanted >= 0 and pitch.max() + wanted <= 127 else pitch
+    octaves = min(0, round(((low + high) / 2 - float(pitch.mean())) / 12))
+    if program in BASS_PROGRAMS and not octaves and pitch.min() - 12 >= low:
+        octaves = -1
+    doubled["pitch"] = pitch + 12 * max(octaves, -int(pitch.min() // 12))
     return doubled
 
 

@@ -213,11 +213,17 @@ def _fitted(seconds: float, metre: tuple[int, int], upbeat: int, tempo: float, f
 
 
 def controls_for(profile, request: Request, bars: int, has_upbeat: bool) -> dict[str, Any]:
-    """Controls as models know them, a number a bar; an upbeat has that of the first bar."""
+    """Controls as models know them, a number a bar; an upbeat has that of the first bar.
+
+    Raises `BadOption` where a point of a curve lies beyond the bars, or where the model has no such axis.
+    """
     found: dict[str, Any] = {}
     for asked, (name, _, _) in CONTROLS.items():
         curve = getattr(request, asked)
         if curve is not None:
+            beyond = [] if isinstance(curve, int | float) else [bar for bar, _ in curve if bar > bars]
+            if beyond:
+                raise BadOption(f"{asked} has a point at bar {beyond[0]:g}; wanted bars 1 to {bars}, those composed")
             values = values_of(curve, bars)
             found[name] = tuple(np.concatenate([values[:1], values] if has_upbeat else [values]).tolist())
     known = {name: (field, scale) for name, field, scale in profile.get("axes", ())}

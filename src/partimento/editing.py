@@ -13,7 +13,17 @@ import numpy as np
 
 from .asking import Request, check, controls_for
 from .composing import Candidate, Ear, check_controls, judged, obeyed, readings_for, rules_for
-from .encodings._notes_cursor import PARTS, VELOCITY_STEP
+from .editing_parts import (
+    below_melody,
+    by_height,
+    coming_in,
+    composable,
+    heard_near,
+    loudness_of,
+    pitched,
+    with_drums,
+)
+from .encodings._notes_cursor import VELOCITY_STEP
 from .encodings.base import Plan
 from .errors import BadOption, MusicError
 from .evaluation.listening import listen, typicality
@@ -35,7 +45,6 @@ from .voice_leading import has_single_voices
 BARS = 8  # that `continued` composes where nothing is said
 CHUNK, LONGEST_GAP = 8, 12  # bars composed at a time where a gap is longer than those that models learn to fill
 UNIT, MOST_VARIED = 2, 4  # bars of a variation that are drawn together, and composed together at most
-BESIDE = 8  # bars around a region: an instrument that plays there plays in it
 HEARD = 4  # bars around a region that are judged with it
 BEFORE_JOIN, STEADY = 16, 1.01  # bars whose tempo is taken up again after a slowing-down, times by which it differs
 OPENING, SAME_INSTRUMENTS = 64, 0.2  # bars that tell a style, and what its instruments weigh beside typicality (0-1)
@@ -62,6 +71,7 @@ class Work:
     regions: tuple[tuple[Region, bool], ...]  # (region, whether music follows)
     origin: int
     span: int
+    whole: Score | None = None  # music with more of it, which tells how high parts are that `source` has not heard
 
     @property
     def first(self) -> int:
@@ -88,9 +98,13 @@ def continued(
     if not len(kept):
         raise BadOption(f"there is no note up to bar {where}; go on from a later one")
     grown = tuple(bars_of(kept, last + 1 + bars))
-    kept = _at_tempo(kept, grown, last)
-    region = Region(last + 1, bars, _composable(kept, _heard_near(kept, grown, last + 1, last + 1)))
-    return _composed(model, request, Work(kept, kept, grown, ((region, not request.ending),), region.first, bars), ear)
+    kept = _at_tempo(with_drums(kept, grown, last + 1), grown, last)
+    sounds = heard_near(kept, grown, last + 1, last + 1)
+    if where != "end":  # what would have come in by then still may
+        sounds += coming_in(score, kept, Clock(score).bars, last + 1, last + 1 + bars)
+    region = Region(last + 1, bars, composable(score, sounds))
+    work = Work(kept, kept, grown, ((region, not request.ending),), region.first, bars, score)
+    return _composed(model, request, work, ear)
 
 
 def infilled(
@@ -111,7 +125,9 @@ def infilled(
     for track in tracks:
         if not 1 <= track <= len(sounds):
             raise BadOption(f"there is no track {track}; the piece has {len(sounds)}")
-    chosen = _composable(score, [sounds[track - 1] for track in tracks] or _heard_near(score, every, begin, stop))
+        if score.tracks[track - 1].is_drums:
+            raise BadOption(f"track {track} is drums, which stay as they are; name tracks with pitches")
+    chosen = composable(score, [sounds[track - 1] for track in tracks] or heard_near(score, every, begin, stop))
     cleared = _cleared(score, every[begin].start, every[stop - 1].end, chosen)
     follows = bool((score.notes["onset"] >= every[stop - 1].end).any())
     regions = _chunks(Region(begin, stop - begin, chosen), goes_on=follows)
@@ -124,7 +140,7 @@ def varied(model: Model, score: Score, request: Request, amount: float, ear: Ear
     every, regions = tuple(bars_of(score)), []
     for first, last in bars_to_vary(score, amount, request.seed):
         begin, stop = first - 1 + bool(score.upbeat), last + bool(score.upbeat)
-        sounds = _composable(score, _heard_near(score, every, begin, stop))
+        sounds = composable(score, heard_near(score, every, begin, stop))
         regions.append((Region(begin, stop - begin, sounds), stop < len(every)))
     return _composed(
         model, request, Work(score, score, every, tuple(regions), int(bool(score.upbeat)), full_bars(score)), ear
@@ -170,10 +186,11 @@ def harmonised(model: Model, score: Score, request: Request, ear: Ear | None = N
     clock = Clock(sung)
     first = int(clock.bar_at(int(notes["onset"].min())))
     spared = clock.bars[-1].end - sung.end if has_single_voices(model.info["styles"][request.style]) else 0
-    region = Region(first, len(clock.bars) - first, _composable(sung, sounds_of(sung)[1:]), spared)
+    region = Region(first, len(clock.bars) - first, composable(sung, sounds_of(sung)[1:]), spared)
     regions = _chunks(region, goes_on=not request.ending)
     work = Work(sung, sung, clock.bars, regions, int(bool(score.upbeat)), full_bars(score))
     found = _composed(model, request, work, ear)
+    found = [replace(one, score=below_melody(one.score, model.info["styles"][request.style])) for one in found]
     return [replace(one, score=replace(one.score, tracks=(melody, *one.score.tracks[1:]))) for one in found]
 
 
@@ -190,10 +207,11 @@ def style_like(model: Model, score: Score) -> str:
         measures = listen(opening, span=SPAN)
     except MusicError:  # no pitched note
         return next(iter(known), "")
-    programs = sorted(track.program for track in score.tracks)
+    programs = sorted(track.program for track in score.tracks if not track.is_drums)
 
     def likeness(style: str) -> float:
-        share = max((share for kind, share in known[style]["programs"] if sorted(kind) == programs), default=0.0)
+        kinds = [([one for one in kind if one != DRUM_PROGRAM], share) for kind, share in known[style]["programs"]]
+        share = max((share for kind, share in kinds if sorted(kind) == programs), default=0.0)
         return typicality(measures, known[style]["measures"]) + SAME_INSTRUMENTS * float(share) ** 0.5
 
     return max(known, key=likeness, default="")
@@ -220,6 +238,8 @@ def _check(verb: str, model: Model, score: Score, request: Request) -> None:
         )
     if not len(score):
         raise BadOption(f"{verb}: there is no note in the piece; wanted music to compose into")
+    if verb != "harmonize" and not pitched(score).any():
+        raise BadOption(f"{verb}: every note is drums, which models do not compose; wanted music with pitches")
     check_controls(model, request)
 
 
@@ -287,7 +307,7 @@ def _before(score: Score, bars: int) -> Work:
         tempos=later(score.tempos), metres=later(score.metres, score.upbeat), keys=later(score.keys, score.upbeat),
     )  # fmt: skip
     every = tuple(bars_of(moved))
-    region = Region(0, bars, _composable(moved, _heard_near(moved, every, bars, bars)), spared=upbeat)
+    region = Region(0, bars, composable(moved, heard_near(moved, every, bars, bars)), spared=upbeat)
     return Work(moved, moved, every, tuple(reversed(_chunks(region, goes_on=True))), 0, bars)
 
 
@@ -296,31 +316,6 @@ def _cleared(score: Score, begin: int, end: int, sounds: Sequence[Sound]) -> Sco
     tracks = [number for number, sound in enumerate(sounds_of(score)) if sound in sounds]
     inside = (score.notes["onset"] >= begin) & (score.notes["onset"] < end) & np.isin(score.notes["track"], tracks)
     return score.with_notes(score.notes[~inside])
-
-
-def _heard_near(score: Score, bars: Sequence[Bar], first: int, stop: int) -> list[Sound]:
-    """The parts that play in bars `first` to `stop` or near them; all parts where none does."""
-    low, high = bars[max(0, first - BESIDE)].start, bars[min(len(bars), stop + BESIDE) - 1].end
-    inside = (score.notes["onset"] >= low) & (score.notes["onset"] < high)
-    sounds = sounds_of(score)
-    return [sounds[track] for track in np.unique(score.notes["track"][inside])] or sounds
-
-
-def _composable(score: Score, sounds: Sequence[Sound]) -> tuple[Sound, ...]:
-    """The parts that a model can be asked for, the lowest one last; raises `BadOption` where there is none."""
-    found = [sound for sound in dict.fromkeys(sounds) if sound[1] < PARTS]
-    if not found:
-        raise BadOption(
-            f"more than {PARTS} tracks share an instrument; the first {PARTS} of them can be composed: join some"
-        )
-    every = sounds_of(score)
-
-    def height(sound: Sound) -> float:
-        """Mean pitch; that of drums, and of what has not been heard, says nothing."""
-        notes = score.track_notes(every.index(sound))
-        return float(notes["pitch"].mean()) if len(notes) and sound[0] != DRUM_PROGRAM else np.inf
-
-    return tuple(sorted(found, key=height, reverse=True))
 
 
 def _chunks(region: Region, *, goes_on: bool) -> tuple[tuple[Region, bool], ...]:
@@ -340,6 +335,8 @@ def _parts(model: Model, request: Request) -> tuple[int, list[int]]:
     kinds = [list(kind) for kind, _ in model.info["styles"][request.style]["programs"] if len(kind) > 1]
     if not kinds:
         raise BadOption(f"style {request.style!r} has one part only; harmonise in another, chorale or lieder say")
+    if DRUM_PROGRAM in request.programs:
+        raise BadOption("drums cannot be composed beside a melody; name instruments with pitches")
     lead = CHOIR if CHOIR in kinds[0] else kinds[0][0]
     kinds[0].remove(lead)
     return lead, list(request.programs) or kinds[0]
@@ -351,13 +348,13 @@ def _parts(model: Model, request: Request) -> tuple[int, list[int]]:
 def _composed(model: Model, request: Request, work: Work, ear: Ear | None = None) -> list[Candidate]:
     """The regions composed once for each candidate, side by side, the best candidate first."""
     scores = [work.score] * request.candidates
-    loudness = _loudness(work.source)
+    loudness = loudness_of(work.source)
     for (region, goes_on), seed in zip(
         work.regions, np.random.SeedSequence(request.seed).spawn(len(work.regions)), strict=True
     ):
         standing = [Standing(model.encoding, score, work.bars, region) for score in scores]
         plan = _plan(model, request, work, standing[0], goes_on)
-        parts = _by_height(work.source, region.sounds)
+        parts = by_height(work.whole or work.source, region.sounds)
         together = sum(one.bars for one, _ in work.regions) == work.stop - work.first
         since = int(standing[0].tick(work.bars[work.first].start)) if together else None
         uncopied = no_copy(model, request, work.score, since)
@@ -413,7 +410,7 @@ def _joins(model: Model, request: Request, work: Work, scores: Sequence[Score]) 
     None where it does behind none, where there is nothing to choose from, and for models that paint many notes at once.
     """
     composed = {bar for region, _ in work.regions for bar in range(region.first, region.stop)}
-    onsets, regions = work.source.notes["onset"], []
+    onsets, regions = work.source.notes["onset"][pitched(work.source)], []
     for region, _ in work.regions:
         if region.stop < len(work.bars) and region.stop not in composed:
             bar = work.bars[region.stop]
@@ -426,15 +423,6 @@ def _joins(model: Model, request: Request, work: Work, scores: Sequence[Score]) 
         plan = _plan(model, request, work, Standing(model.encoding, scores[0], work.bars, region), True)
         nats.append(nats_behind(model, plan, scores, work.bars, region))
     return np.mean(nats, axis=0).tolist()
-
-
-def _by_height(score: Score, added: Sequence[Sound]) -> list[Sound]:
-    """All parts but drums, the highest first; those `added`, not heard yet, lie below in their order."""
-    sounds = sounds_of(score)
-    heard = {sound for number, sound in enumerate(sounds) if len(score.track_notes(number))}
-    pitched = [sound for sound in sounds if sound in heard and sound[0] != DRUM_PROGRAM and sound[1] < PARTS]
-    below = [sound for sound in added if sound not in heard and sound[0] != DRUM_PROGRAM]
-    return [*(_composable(score, pitched) if pitched else ()), *below]
 
 
 def _last_beside(standing: Standing, pulse: int) -> int:
@@ -466,17 +454,6 @@ def _plan(model: Model, request: Request, work: Work, standing: Standing, goes_o
         tuple(program for program, _ in region.sounds), controls,
         chords=tuple(chords), velocity=velocity, goes_on=goes_on,
     )  # fmt: skip
-
-
-def _loudness(score: Score) -> dict[Sound, int]:
-    """The median velocity of each part in music without dynamics, of all notes where a part has none; else nothing."""
-    if has_dynamics(score):
-        return {}
-    found = {}
-    for number, sound in enumerate(sounds_of(score)):
-        notes = score.track_notes(number)
-        found[sound] = max(1, int(np.median((notes if len(notes) else score.notes)["velocity"])))
-    return found
 
 
 def _judged(model: Model, request: Request, work: Work, score: Score) -> Candidate:

@@ -20,7 +20,7 @@ from .encodings._gaps import LONGEST_WAIT, PLACES
 from .encodings._notes_cursor import LONGEST_NOTE, PARTS, VELOCITY_STEP
 from .encodings.base import Frame, Plan
 from .errors import BadOption, MusicError
-from .score import DEFAULT_METRE, NOTE, TICKS_PER_BEAT, Metre, Score, Track, note_array
+from .score import DEFAULT_METRE, DRUM_PROGRAM, NOTE, TICKS_PER_BEAT, Metre, Score, Track, note_array
 from .timing import Bar, Clock, bar_ticks
 from .transform import resample, without_overlaps
 
@@ -66,7 +66,10 @@ def bars_of(score: Score, count: int = 0) -> list[Bar]:
 
 
 class Standing:
-    """A score and a region of it that is to be composed; `bars` are all of the score's, and the region's."""
+    """A score and a region of it that is to be composed; `bars` are all of the score's, and the region's.
+
+    Models are not told of drums, which they do not compose into music that stands.
+    """
 
     def __init__(self, encoding: Encoding, score: Score, bars: Sequence[Bar], region: Region):
         self.encoding, self.columns, self.score, self.region = encoding, encoding.columns, score, region
@@ -82,7 +85,9 @@ class Standing:
             raise BadOption(f"bars of {self.end - self.begin} ticks are too short to be composed; choose others")
         self.metres = [_told_metre(bar) for bar in self.near]
         sounds = sounds_of(score)
-        self.is_own = np.array([sound in region.sounds for sound in sounds], dtype=bool)[score.notes["track"]]
+        track = score.notes["track"]
+        self.is_own = np.array([sound in region.sounds for sound in sounds], dtype=bool)[track]
+        self.is_told = np.array([program != DRUM_PROGRAM for program, _ in sounds], dtype=bool)[track]
 
     def tick(self, at) -> Any:
         """The frame's tick nearest to tick `at` of the score (a number or an array)."""
@@ -100,7 +105,7 @@ class Standing:
     def past(self) -> Rows:
         """The latest notes before the region as rows."""
         onset = self.score.notes["onset"]
-        before = (onset >= self.lines[0]) & (onset < self.begin)
+        before = self.is_told & (onset >= self.lines[0]) & (onset < self.begin)
         rows, times = self._rows(self.score.notes[before][-2 * PAST :])
         return rows[-PAST:], times[-PAST:]
 
@@ -109,7 +114,7 @@ class Standing:
         """What follows the region, and the given parts within it, as rows; up to a silence that no row can say."""
         onset = self.score.notes["onset"]
         given = (onset >= self.begin) & (onset < self.near[-1].end) & ((onset >= self.end) | ~self.is_own)
-        rows, times = self._rows(self.score.notes[given][: 2 * AHEAD])
+        rows, times = self._rows(self.score.notes[given & self.is_told][: 2 * AHEAD])
         silences = np.flatnonzero(np.diff(times) > LONGEST_WAIT)
         count = min(AHEAD, int(silences[0]) + 1) if len(silences) else AHEAD
         return rows[:count], times[:count]
@@ -163,7 +168,8 @@ class Standing:
         if not len(kept[0]):
             start = self.encoding.cursor(plan).start()
             kept = np.array([[start[name] for name in self.columns]]), self.starts[self.first][None]
-        sounds = sorted({*self.region.sounds, *sounds_of(self.score)})[: gaps.HEADERS]
+        pitched = {sound for sound in sounds_of(self.score) if sound[0] != DRUM_PROGRAM}
+        sounds = sorted({*self.region.sounds, *pitched})[: gaps.HEADERS]
         nothing = np.zeros(len(self.columns), dtype=np.int64)
         named = gaps.named(self.columns, [sound for sound in sounds if sound[1] < PARTS], nothing)
         rows, times = gaps.told_again(self.columns, named, given, kept)

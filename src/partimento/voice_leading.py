@@ -90,11 +90,13 @@ class Voices:
 class InTurn(Rule):
     """A voice strikes its next note when the one before has ended: sooner costs `overlap` nats, later `rest`.
 
-    In the last `tail` ticks, where a piece closes, voices may end as they like.
+    In the last `tail` ticks, where a piece closes, voices may end as they like. Voices with nothing before them begin
+    with what stands beside them: later costs `entry` nats, if that is more.
     """
 
     overlap: float = 6.0
     rest: float = 0.0
+    entry: float = 8.0
     tail: int = 0
     fields: ClassVar[tuple[str, ...]] = ("wait", "program", "part")
 
@@ -102,10 +104,15 @@ class InTurn(Rule):
         cursor = stream.cursor
         stops = ends(cursor)
         last = (cursor.last["program"], cursor.last["part"]) if cursor.started else None
-        if name == "wait":
-            self._wait(logits, cursor, stops, last)
+        tick = cursor.time + chosen.get("wait", 0)
+        entry = entry_of(cursor)
+        rest = self.rest if entry is None or tick > entry else max(self.rest, self.entry)
+        if name == "wait" and entry == tick and not last:
+            logits[1:] -= rest
             return
-        tick = cursor.time + chosen["wait"]
+        if name == "wait":
+            self._wait(logits, cursor, stops, last, rest)
+            return
         ready = [sound for sound, stop in stops.items() if stop <= tick]
         if last and not chosen["wait"]:
             ready = [sound for sound in ready if sound > last]  # who comes before in order has missed its turn
@@ -117,20 +124,22 @@ class InTurn(Rule):
             )
         logits[sorted(every - free)] -= self.overlap
         if free:
-            logits[min(free) + 1 :] -= self.rest
+            logits[min(free) + 1 :] -= rest
 
-    def _wait(self, logits: np.ndarray, cursor: Any, stops: Mapping[Sound, int], last: Sound | None) -> None:
+    def _wait(
+        self, logits: np.ndarray, cursor: Any, stops: Mapping[Sound, int], last: Sound | None, rest: float
+    ) -> None:
         now, closing = cursor.time, len(logits) - 1
         if last:
             if any(stop <= now for sound, stop in stops.items() if sound > last):
-                logits[1:] -= self.rest
+                logits[1:] -= rest
                 return
             logits[0] -= self.overlap
         following = min((stop for stop in stops.values() if stop > now), default=now) - now
         if all(stop > now for stop in stops.values()):  # nobody is free before
             logits[bool(last) : min(following, closing)] -= self.overlap
         if 0 < following < cursor.end - self.tail - now:
-            logits[following + 1 :] -= self.rest
+            logits[following + 1 :] -= rest
 
 
 def ends(cursor: Any) -> dict[Sound, int]:
@@ -145,6 +154,12 @@ def ends(cursor: Any) -> dict[Sound, int]:
         if (program, part) in found:
             found[program, part] = max(found[program, part], stop)
     return found
+
+
+def entry_of(cursor: Any) -> int | None:
+    """When what stands beside the composed bars begins; None where nothing does, or where music stands before."""
+    others = coming(cursor, cursor.begin - 1, cursor.end)
+    return others[0][0] if others and others[0] is cursor.standing[0] else None
 
 
 class Habit:

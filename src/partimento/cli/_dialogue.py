@@ -13,6 +13,7 @@ import click
 from .. import api, formats
 from ..errors import BadOption, PartimentoError
 from . import _asked
+from ._words import keep
 
 QUESTIONS = (  # option, question, answer where nothing is said
     ("happiness", "Happiness, 1 sad to 10 happy (or from bar to bar, 2->9)", "5"),
@@ -21,6 +22,7 @@ QUESTIONS = (  # option, question, answer where nothing is said
 )
 LENGTH = "Length in bars, or in seconds like 40s"
 SOURCE = "A file to go on from, MIDI or MusicXML (Enter: none)"
+NONE = (None, None)  # no score, no file
 OF_THE_PIECE = ("key", "metre", "tempo", "sixteenths", "instruments", "form")  # not asked where a file goes on
 
 
@@ -46,8 +48,8 @@ def _one(style, model, arguments: dict[str, Any], expression: bool, roll: bool) 
         arguments[name] = _ask(question, arguments.get(name) or default, partial(_curve, name))
     default = f"{arguments['seconds']:g}s" if arguments["seconds"] else str(arguments["bars"] or 16)
     arguments |= _ask(LENGTH, default, _length) | {"sixteenths": None}
-    source = _ask(SOURCE, "", lambda text: formats.load(text) if text else None, show_default=False)
-    kinds = _ask("Output file", _free_name(), lambda text: _asked.targets((Path(text),), None))
+    source, file = _ask(SOURCE, "", lambda text: (formats.load(text), Path(text)) if text else NONE, show_default=False)
+    kinds = _ask("Output file", _free_name(), lambda text: _target(Path(text), file))
     asked = _asked.asked_of(arguments)
     if source is None:
         found = api.compose_candidates(style, model=model, **asked)
@@ -75,6 +77,12 @@ def _curve(name: str, text: str) -> str:
     """An answer as it was given; raises `BadOption` where no curve of that name can be made of it."""
     api.check_curve(name, text)
     return text
+
+
+def _target(output: Path, file: Path | None) -> dict[Path, str | None]:
+    """The file to write; raises where it cannot be written, or is the one to go on from."""
+    keep([file], [output])
+    return _asked.targets((output,), None)
 
 
 def _length(text: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import click
 from .. import api, formats
 from ..score import Score
 from . import _asked
+from ._words import keep
 
 ALIKE = "the one most like the piece"
 FILE = (click.argument("file", type=click.Path(path_type=Path)),)
@@ -40,6 +41,7 @@ def run(
     file, outputs, kind = arguments.pop("file"), arguments.pop("outputs"), arguments.pop("kind")
     expression, roll = arguments.pop("expression"), arguments.pop("roll")
     kinds = _asked.targets(outputs, kind)
+    keep([file], kinds)
     score, asked = formats.load(file), _asked.asked_of(arguments)
     found = compose(score, asked)
     best = found[0].score

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 from ..errors import BadOption
 
 
 def counted(count: int, noun: str) -> str:
     """ "1 note", "2,048 notes"."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def keep(files: Iterable[Path | None], outputs: Iterable[Path]) -> None:
+    """Raises `BadOption` where an output is one of the files that are read, by whatever path or link."""
+    read = [file for file in files if file is not None and file.exists()]
+    for output in outputs:
+        if any(output.exists() and output.samefile(file) for file in read):
+            raise BadOption(f"{output}: this is the file that is read, which stays as it is; name another one")
 
 
 def one_budget(**budgets) -> None:

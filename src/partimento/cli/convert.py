@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .. import formats
+from ._words import keep
 
 
 @click.command("convert")
@@ -26,6 +27,7 @@ def command(source: Path, target: Path, kind: str | None, soundfont: Path | None
       partimento convert piece.mid roll.png
       partimento convert piece.mid sheet.svg --kind score
     """
+    keep([source], [target])
     options = {"soundfont": soundfont} if soundfont else {}
     formats.save(formats.load(source), target, kind=kind, **options)
     click.echo(f"{target}")

@@ -12,6 +12,7 @@ import click
 from .. import api, formats
 from ..score import Score
 from . import _asked
+from ._words import keep
 
 PIECES = (
     click.argument("first", type=click.Path(path_type=Path), metavar="A"),
@@ -51,6 +52,8 @@ def command(
     """
     wanted = outputs or (Path(f"{first.stem}-{last.stem}.mid"),)
     kinds = _asked.targets(wanted, kind)
+    written = [path for number in range(1, steps + 1) for path in _numbered(kinds, number, steps)] if each else kinds
+    keep([first, last], written)
     seed = secrets.randbelow(_asked.SEEDS) if seed is None else seed
     found = api.morph(
         formats.load(first), formats.load(last), steps, bars=bars, path=path, style=style, model=model,
@@ -71,7 +74,12 @@ def command(
 def _write_each(stages: Sequence[Score], kinds: dict, title: str, expression: bool, said: str) -> None:
     """Write every stage into files with its number behind their names."""
     click.echo(said)
-    digits = len(str(len(stages)))
     for number, stage in enumerate(stages, 1):
-        own = {path.with_stem(f"{path.stem}-{number:0{digits}}"): shown for path, shown in kinds.items()}
+        own = _numbered(kinds, number, len(stages))
         _asked.write(replace(stage, title=f"{title}, {number}"), own, expression, False, f"stage {number}")
+
+
+def _numbered(kinds: dict, number: int, count: int) -> dict:
+    """The files of stage `number` of `count`."""
+    digits = len(str(count))
+    return {path.with_stem(f"{path.stem}-{number:0{digits}}"): shown for path, shown in kinds.items()}

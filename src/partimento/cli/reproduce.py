@@ -9,6 +9,7 @@ import click
 from .. import api, formats
 from ..errors import BadOption
 from . import _asked
+from ._words import keep
 
 
 @click.command("reproduce")
@@ -26,6 +27,7 @@ def command(file, source, model, output) -> None:
     """
     output = output or Path(f"{file.stem}-again{file.suffix}")
     formats.check_target(output, None)
+    keep([file, source], [output])
     recipe, before = formats.load(file).recipe, file.read_bytes()
     if not recipe:
         raise BadOption(f"{file}: there is no recipe in it; pieces that Partimento composed carry one")

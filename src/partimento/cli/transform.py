@@ -17,7 +17,7 @@ from ..errors import BadOption, MusicError
 from ..instruments import find_program, instrument_name
 from ..score import Score
 from ..timing import Clock, duration_seconds
-from ._words import counted
+from ._words import counted, keep
 
 SEEDS = 1_000_000  # a seed that is not asked for is small enough to type again
 AS_IT_IS = "as loud as it is"  # --express without a number
@@ -58,7 +58,7 @@ def command(file: Path | None, outputs, kind, instruments, humanise, seed, **ask
     \b
     Examples:
       partimento transform song.mid --to-key "D minor" -o song-d.musicxml
-      partimento transform tune.mid --transpose -2 --tempo 96 -o tune.mid -o tune.wav
+      partimento transform tune.mid --transpose -2 --tempo 96 -o low.mid -o low.wav
       partimento transform duet.mid --arrange violin --arrange cello -o strings.musicxml
       partimento transform printed.musicxml --express -o played.mid
       partimento transform printed.musicxml --express 8 --humanise --seed 3 -o played.wav
@@ -69,6 +69,7 @@ def command(file: Path | None, outputs, kind, instruments, humanise, seed, **ask
     asked["arrange"] = [find_program(name) for name in instruments] or None
     asked["humanise"] = _seed(humanise, seed)
     _check(asked, kinds, kind)
+    keep([file], kinds)
     score = formats.load(file)
     if not len(score):
         raise MusicError(f"{file}: there are no notes in it to transform")
