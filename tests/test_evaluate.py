@@ -7,6 +7,7 @@ import math
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ from partimento.evaluation.features import Table, features_of, table_of
 from partimento.evaluation.hearing import Hearing
 from partimento.evaluation.metrics import LENGTHS
 from partimento.evaluation.obedience import obedience
-from partimento.evaluation.sides import Side, common_bars, doubles, span_of
+from partimento.evaluation.page import verdict_of
+from partimento.evaluation.sides import Side, alike, common_bars, doubles, span_of
 from partimento.recipes import Recipe
 from partimento.score import DRUM_PROGRAM, Metre, Score, Track, note_array
 from partimento.transform import resample
@@ -175,6 +177,14 @@ def test_two_draws_of_one_source_lie_together_and_others_apart():
     assert (still.divergence, still.overlap) == (0, 1)
 
 
+def test_pieces_that_are_alike_lie_no_rounding_error_apart():
+    one = np.random.default_rng(2).random((1, 144)) / 7 + 1e3
+    same = distances.apart(np.repeat(one, 6, axis=0), np.repeat(one, 5, axis=0), np.random.default_rng(1))
+    assert (same.means, same.divergence, same.overlap) == ((0, 0, 0), 0, 1)
+    near = distances._distances(one, one + np.array([[1e-9] + [0] * 143]))
+    assert near.shape == (1, 1) and near[0, 0] == pytest.approx(1e-9, rel=1e-3)
+
+
 def test_the_frechet_distance_of_two_gaussians_is_known():
     rng = np.random.default_rng(3)
     left, right = rng.normal(0, 1, (4000, 2)), rng.normal([5, 0], 3, (4000, 2))
@@ -225,6 +235,28 @@ def test_the_same_seed_gives_the_same_figures_and_few_pieces_none():
     assert telling.told_apart(two(1.0, count=3), np.random.default_rng(3)) is None
     with pytest.raises(UnknownName, match="'tree'; there are linear, forest"):
         telling.told_apart(two(1.0), np.random.default_rng(3), classifier="tree")
+
+
+@pytest.mark.parametrize(("p", "low", "said"), [
+    (0.037, 0.47, "tells them apart: AUC 0.78 [0.47, 0.99]"), (0.01, 0.6, "tells them apart: AUC 0.78 [0.6, 0.99]"),
+    (0.06, 0.52, "does not tell them apart for certain"), (None, 0.52, "tells them apart"),
+    (None, 0.47, "does not tell them apart for certain"),
+])  # fmt: skip
+def test_one_thing_decides_and_the_verdict_says_which(p, low, said):
+    chance = None if p is None else 0.7
+    told = telling.Told(0.78, (low, 0.99), "linear", chance, p, 0.2)
+    verdict = verdict_of(SimpleNamespace(told=told, untold=""))
+    assert verdict.replace("0.60", "0.6").startswith(f"A classifier {said}")
+    assert ("interval decides" in verdict) == (p is None) and ("leave open how well" in verdict) == (p == 0.037)
+
+
+def test_what_chance_stays_below_and_how_often_it_reaches_the_figure_agree():
+    sure = set()
+    for seed in range(40):
+        told = telling.told_apart(two(0.9, count=12, seed=seed), np.random.default_rng(seed))
+        assert told.is_sure == (told.auc > told.chance) == (told.p <= 0.05)
+        sure.add(told.is_sure)
+    assert sure == {True, False}
 
 
 def test_a_forest_needs_its_extra(monkeypatch):
@@ -301,6 +333,31 @@ def test_pieces_that_cannot_be_compared_are_named_with_the_reason():
 def test_music_that_stands_on_both_sides_is_named():
     ours, theirs = Side(pieces(range(3))), Side(pieces(range(2, 5)))
     assert doubles(ours, theirs) == ["tune02.mid"]
+
+
+def test_pieces_that_are_one_and_the_same_are_named_and_judged_once():
+    copies = [Piece(f"copy{n}.mid", tune(3)) for n in range(12)]
+    found = evaluate(copies, pieces(range(10, 22)))
+    assert found.told is None and "there are 1 generated and 12 real ones" in found.untold
+    assert found.generated.alike == [[one.name for one in copies]] and not found.real.alike
+    assert "12 generated pieces are one and the same" in " ".join(found.remarks)
+    assert "No classifier can judge them: it learns" in verdict_of(found)
+    once = evaluate(pieces(range(10)), pieces(range(10, 22)))
+    doubled = evaluate(pieces([*range(10), *range(10)]), pieces(range(10, 22)))
+    assert doubled.told.auc == once.told.auc and len(doubled.generated.alike) == 10
+    assert "20 generated pieces are only 10 different ones" in " ".join(doubled.remarks)
+    assert alike([tune(1), tune(2), tune(1)]) == [[0, 2], [1]]
+
+
+def test_two_folders_with_nothing_but_one_piece_differ_in_nothing():
+    copies = [Piece(f"copy{n}.mid", tune(3)) for n in range(6)]
+    assert "no feature differs" in verdict_of(evaluate(copies, copies))
+
+
+def test_only_pieces_that_are_compared_are_named_as_copies():
+    both = [*pieces(range(9)), Piece("short.mid", tune(2, bars=3))]
+    (remark,) = (one for one in evaluate(both, both, bars=8).remarks if "very notes of a real one" in one)
+    assert remark.startswith("9 generated pieces")
 
 
 def test_a_side_with_nothing_to_compare_is_refused():

@@ -16,7 +16,7 @@ from partimento.encodings import get_encoding
 from partimento.encodings.base import Plan
 from partimento.errors import BadOption, ModelError
 from partimento.originality import NoCopy, build, judge, judging, search, unpacked
-from partimento.originality.figures import Figures, plain
+from partimento.originality.figures import Figures, plain, repeating
 from partimento.originality.index import bar_of
 from partimento.originality.parts import judged_lines, notes_of
 from partimento.recipes import read
@@ -176,6 +176,48 @@ def test_a_plain_figure_is_nobodys(name):
     own, notes = FIGURES[name]
     (found,) = judge(index_of(score_of(notes)), [score_of(notes)], hidden=True)
     assert (found.rhythm.longest, found.passages, found.hidden.longest) == (own, (), 0)
+
+
+CHORDS = {  # struck one after another, again and again
+    "waltz": ((36,), (60, 64, 67), (60, 64, 67), (43,), (59, 62, 65), (59, 62, 65)),
+    "arpeggio": ((48,), (52,), (55,), (60,), (64,), (60,), (55,), (52,)),
+    "tremolo": ((48, 55, 64), (60, 67, 72)),
+}
+
+
+def accompaniment(chords, onsets: int = 96) -> list[tuple]:
+    return [(24 * at, 20, pitch, 80, 0) for at in range(onsets) for pitch in chords[at % len(chords)]]
+
+
+def through(chords, seed: int) -> Score:
+    """A line through an accompaniment: near notes of it, now and then an onset is passed over."""
+    rng, rows, at = np.random.default_rng(seed), [(0, 24, chords[0][-1], 80, 0)], 1
+    while at < 32:
+        near = min(chords[at % len(chords)], key=lambda pitch: abs(pitch - rows[-1][2]))
+        rows.append((24 * at, 24, near, 80, 0))
+        at += int(rng.choice([1, 1, 1, 2]))
+    return Score(note_array(rows))
+
+
+@pytest.mark.parametrize("name", CHORDS)
+def test_a_line_through_an_accompaniment_is_no_hidden_copy(name, monkeypatch):
+    known = index_of(*(through(CHORDS[name], seed) for seed in range(24)))
+    piece = Score(note_array(accompaniment(CHORDS[name])))
+    assert judge(known, [piece], hidden=True)[0].hidden.longest == 0
+    monkeypatch.setattr("partimento.originality.hidden.repeating", lambda track, *_: np.zeros(len(track), dtype=bool))
+    assert judge(known, [piece], hidden=True)[0].hidden.longest >= 8  # found there, were it not for that
+
+
+def test_a_melody_over_an_accompaniment_in_its_track_is_found():
+    rows = [(onset, length, pitch - 7, 80, 0) for onset, length, pitch, *_ in score_of(TUNE).notes.tolist()]
+    over = [(onset + 6, length, pitch + 30, 80, 0) for onset, length, pitch, *_ in accompaniment(CHORDS["waltz"], 28)]
+    both = Score(note_array([*rows, *over]))
+    (found,) = judge(index_of(score_of(TUNE)), [both], hidden=True)
+    assert found.hidden.longest == NOTES
+    part, onset, pitch = (both.notes[field] for field in ("track", "onset", "pitch"))
+    assert not repeating(part, onset, pitch)[onset % 24 == 0].any()  # a slice with a note of the melody is another
+    alone = accompaniment(CHORDS["waltz"], 28)
+    assert repeating(*(np.array([row[at] for row in alone]) for at in (4, 0, 2)))[1:].all()
 
 
 def test_a_melody_is_its_own_but_for_the_scale_in_it():

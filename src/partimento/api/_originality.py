@@ -12,7 +12,7 @@ from ..corpus.workers import Progress
 from ..errors import BadOption, FormatError, ModelError, MusicError, UnknownName
 from ..formats import load
 from ..model_file import Model
-from ..originality import Index, Judged, Passage
+from ..originality import Against, Index, Judged, Passage
 from ..originality.showing import page, words
 from ..recipes import Recipe
 from ..score import Score
@@ -27,15 +27,17 @@ def check_originality(
 
     Without either the model is the shipped one that each piece's recipe names, or the base. `style` says which real
     pieces it is compared with [default: that of the recipe, else the one it is most like]. `given` is music that the
-    pieces were composed into: it is no copy, nor are quotations of it. Raises `ModelError` where a model has no index.
+    pieces were composed into: it is no copy, nor are quotations of it. What a piece was checked against, and which
+    files of the folders were left out, stands in its `against`. Raises `ModelError` where a model has no index.
     """
     if corpus and model:
         raise BadOption("--model and --corpus are alternatives: give the model, or the folder")
     givens = [given] * len(scores)
     if corpus:
-        index = index_of(corpus, workers=workers, progress=progress)
-        named = [style or ""] * len(scores)
-        return originality.judge(index, scores, styles=named, given=givens, hidden=True)
+        index, left_out = _corpus_index(corpus, workers, progress)
+        against = Against(len(index.files), corpus=tuple(map(str, corpus)), left_out=left_out)
+        told = originality.judge(index, scores, styles=[style or ""] * len(scores), given=givens, hidden=True)
+        return [replace(one, against=against) for one in told]
     found: list[Judged | None] = [None] * len(scores)
     paths = [Path(model) if model else _model_of(score) for score in scores]
     for path in dict.fromkeys(paths):
@@ -46,7 +48,7 @@ def check_originality(
             index, [scores[n] for n in own], styles=named, given=[givens[n] for n in own], hidden=True
         )
         for n, one in zip(own, judged, strict=True):
-            found[n] = one
+            found[n] = replace(one, against=Against(len(index.files), model=path.name))
     return [one for one in found if one is not None]
 
 
@@ -96,6 +98,16 @@ def index_of(
 
     Raises `MusicError` where there is no piece in them.
     """
+    return _corpus_index(folders, workers, progress)[0]
+
+
+def _corpus_index(
+    folders: Sequence[Path | str], workers: int | None, progress: Progress | None
+) -> tuple[Index, tuple[tuple[str, str], ...]]:
+    """The index of `index_of`, and the files left out of it with the reasons.
+
+    Bars are those of the files, silent ones counted, as in the music that is checked.
+    """
     catalogue = scan(tuple(Path(folder) for folder in folders), workers=workers, progress=progress)
     learnt = _pieces(catalogue, ("train",), progress)
     held = _pieces(catalogue, ("valid", "test"), progress)
@@ -103,9 +115,11 @@ def index_of(
         reasons = ", ".join(f"{count} {reason}" for reason, count in catalogue.reasons.most_common())
         raise MusicError(f"there is no piece to compare with in {', '.join(map(str, folders))}: {reasons or 'no file'}")
     index = originality.build((entry.name, entry.style, score) for entry, score in learnt)
-    beside = originality.reference(index, [(entry.style, score) for entry, score in held]) if len(index) else {}
+    real = [(entry.style, prepared(score)) for entry, score in held]
+    beside = originality.reference(index, real) if len(index) else {}
     whole = index.joined(originality.build((entry.name, entry.style, score) for entry, score in held))
-    return replace(whole, reference=beside)
+    left_out = [(one.name, (one.message or one.reason).removeprefix(f"{one.path}: ")) for one in catalogue.skipped]
+    return replace(whole, reference=beside), tuple(left_out)
 
 
 def _pieces(catalogue: Catalogue, sides: Sequence[str], progress) -> list[tuple[Entry, Score]]:
@@ -114,7 +128,7 @@ def _pieces(catalogue: Catalogue, sides: Sequence[str], progress) -> list[tuple[
     found = []
     for done, entry in enumerate(entries, 1):
         try:
-            found.append((entry, prepared(load(entry.path))))
+            found.append((entry, load(entry.path)))
         except (FormatError, MusicError) as error:
             raise MusicError(f"{entry.path}: changed while it was read: {error}") from error
         if progress:
@@ -135,10 +149,10 @@ def add_index(
     learnt = _pieces(catalogue, ("train",), progress)
     if not learnt:
         raise MusicError(f"there is no piece to index in {', '.join(map(str, folders))}")
-    whole = originality.build((entry.name, entry.style, score) for entry, score in learnt)
-    held = _pieces(catalogue, ("valid", "test"), progress)
+    whole = originality.build((entry.name, entry.style, prepared(score)) for entry, score in learnt)
+    held = [(entry.style, prepared(score)) for entry, score in _pieces(catalogue, ("valid", "test"), progress)]
     index = originality.fitted(whole, room_in(path))
-    index = replace(index, reference=originality.reference(index, [(entry.style, score) for entry, score in held]))
+    index = replace(index, reference=originality.reference(index, held))
     write_index(path, index)
     return index
 

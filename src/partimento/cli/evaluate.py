@@ -56,7 +56,8 @@ def command(
     if html is not None:
         api.write_evaluation(found, html, (generated.resolve().name, real.resolve().name))
     if as_json:
-        click.echo(json.dumps({"generated_path": generated.name, "real_path": real.name, **found.as_json()}, indent=1))
+        said = {"generated_path": generated.name, "real_path": real.name, "verdict": api.verdict_of(found)}
+        click.echo(json.dumps({**said, **found.as_json()}, indent=1))
         return
     click.echo("\n".join(words(found, NAMED if not verbose else None)))
     if html is not None:
@@ -87,7 +88,7 @@ def _told(found: api.Evaluation) -> Iterator[str]:
     if told is None:
         return
     if told.p is not None:
-        yield f"  by chance 95 % stay below {told.chance:.2f}; {100 * told.p:.1f} % reach this"
+        yield f"  by chance 95 % stay below {told.chance:.2f}"
     more = "" if told.telling else " (no more than chance would, among so many)"
     yield ""
     yield f"what gives it away{more}"

@@ -88,9 +88,8 @@ def _centred(draws: np.ndarray, value: float, most: float) -> Interval:
 
 def _distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Euclidean distance of each row of `left` (N, F) from each of `right` (M, F), (N, M)."""
-    squares = (left**2).sum(axis=1)[:, None] + (right**2).sum(axis=1) - 2 * left @ right.T
-    scale = max(1e-300, float(np.abs(squares).max()))
-    return np.sqrt(np.where(squares > 1e-12 * scale, squares, 0))
+    # difference by difference: by products of the rows, pieces that are alike would lie a rounding error apart
+    return np.sqrt(np.stack([((right - one) ** 2).sum(axis=1) for one in left]))
 
 
 def _grid(values: list[np.ndarray]) -> np.ndarray:

@@ -19,8 +19,8 @@ from .features import features_of, table_of
 from .hearing import Hearing
 from .metrics import METRICS, measured
 from .obedience import Obedience, Scales, obedience
-from .sides import FIRST, LAST, Piece, Side, common_bars, doubles, full_bars
-from .telling import CLASSIFIERS, Told, told_apart
+from .sides import FIRST, LAST, Piece, Side, alike, common_bars, doubles, full_bars
+from .telling import CLASSIFIERS, Told, told_apart, why_not
 
 FEW = 10  # pieces a side; with fewer, little can be said
 SPARE = 2  # pieces a side, below which nothing can be compared
@@ -54,6 +54,7 @@ class Counted:
     compared: int
     bars: tuple[int, int, int]  # fewest, median, most full bars of those that could be heard
     skipped: list[tuple[str, str]] = field(default_factory=list)
+    alike: list[list[str]] = field(default_factory=list)  # names of pieces that have the same notes in these bars
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Evaluation:
     similarity: tuple[list[list[float]], list[list[float]]]  # mean matrices of self-similarity (bars, bars)
     obedience: Obedience
     borrowed: Borrowed | None  # where the training music is known
+    untold: str = ""  # why no classifier judged them, where none did
 
     def as_json(self) -> dict[str, Any]:
         """All figures as plain JSON; what is no number is None, arrays are lists."""
@@ -91,8 +93,9 @@ def evaluate(
     ten pieces of each side have, 4 to 16; shorter pieces are left out and named. `notes_only` leaves loudness and
     tempo out of what the classifier and the Fréchet distance go by. `known` says what of a score stands in the
     training music, `scales_of` the scales of a model by its digest: without them originality and controls are left
-    out. `skipped` are files that could not be read, to be named with the others. Raises `BadOption` where a side has
-    fewer than two pieces to compare, `UnknownName` and `MissingExtra` for a classifier.
+    out. `skipped` are files that could not be read, to be named with the others. The classifier judges pieces of one
+    side that have the same notes once. Raises `BadOption` where a side has fewer than two pieces to compare,
+    `UnknownName` and `MissingExtra` for a classifier.
     """
     if take not in (LAST, FIRST):
         raise BadOption(f"no spans {take!r}; there are {LAST} and {FIRST}")
@@ -107,14 +110,17 @@ def evaluate(
         _enough(len(own), name, side, f"of {span} bars or more; ask for shorter spans: --bars")
     rng = np.random.default_rng(seed)
     table = table_of(*([features_of(one, take, notes_only=notes_only) for one in own] for own in heard))
-    told = told_apart(table, rng, classifier=classifier)
-    far = frechet(table.ours, table.theirs, rng) if table.names else None
+    groups = [alike([one.score for one in own]) for own in heard]
+    once = table.only(*([group[0] for group in own] for own in groups))
+    counted = [_counted(*each) for each in zip(sides, heard, groups, strict=True)]
     return Evaluation(
-        _counted(sides[0], heard[0]), _counted(sides[1], heard[1]), span, take, seed, notes_only,
-        _remarks(sides, heard), told, far, compared(sides, span, take, rng),
+        counted[0], counted[1], span, take, seed, notes_only, _remarks(sides, counted),
+        told_apart(once, rng, classifier=classifier),
+        frechet(table.ours, table.theirs, rng) if table.names else None, compared(sides, span, take, rng),
         (_matrix(heard[0], span), _matrix(heard[1], span)),
         obedience(sides[0].pieces, scales_of or (lambda digest: None), rng),
         borrowed([one.score for one in heard[0]], [one.score for one in heard[1]], known, rng) if known else None,
+        why_not(once),
     )  # fmt: skip
 
 
@@ -137,26 +143,37 @@ def _enough(count: int, name: str, side: Side, what: str) -> None:
         raise BadOption(f"{count} {name} pieces {what}; two at least can be compared{' (' + why + ')' if why else ''}")
 
 
-def _counted(side: Side, heard: Sequence[Hearing]) -> Counted:
+def _counted(side: Side, heard: Sequence[Hearing], groups: Sequence[Sequence[int]]) -> Counted:
     bars = side.bars()
     of_all = int(bars.min()), int(np.median(bars)), int(bars.max())
     unheard = len(side.skipped) - (len(side.pieces) - len(heard))
-    return Counted(len(side.pieces) + unheard, len(heard), of_all, side.skipped)
+    left = {name for name, _ in side.skipped}
+    names = [piece.name for piece in side.pieces if piece.name not in left]
+    same = [[names[place] for place in group] for group in groups if len(group) > 1]
+    return Counted(len(side.pieces) + unheard, len(heard), of_all, side.skipped, same)
 
 
-def _remarks(sides: Sequence[Side], heard: Sequence[Sequence[Hearing]]) -> list[str]:
+def _remarks(sides: Sequence[Side], counted: Sequence[Counted]) -> list[str]:
     """What a reader of the figures has to know first."""
     found = []
-    for name, own in zip(("generated", "real"), heard, strict=True):
-        if len(own) < FEW:
+    for name, side in zip(("generated", "real"), counted, strict=True):
+        if side.compared < FEW:
             found.append(
-                f"only {len(own)} {name} pieces can be compared: with fewer than {FEW} a side the intervals are wide, "
-                "and little can be said"
+                f"only {side.compared} {name} pieces can be compared: with fewer than {FEW} a side the intervals are "
+                "wide, and little can be said"
             )
-    if copied := doubles(*sides):
-        named = ", ".join(copied[:NAMED]) + (" ..." if len(copied) > NAMED else "")
-        found.append(f"{len(copied)} generated pieces have the very notes of a real one: {named}")
+        if side.alike:
+            all_of = [piece for group in side.alike for piece in group]
+            kinds = "one and the same" if len(side.alike) == 1 else f"only {len(side.alike)} different ones"
+            found.append(f"{len(all_of)} {name} pieces are {kinds} in the bars compared: {_named(all_of)}")
+    left = {name for name, _ in sides[0].skipped}
+    if copied := [name for name in doubles(*sides) if name not in left]:
+        found.append(f"{len(copied)} generated pieces have the very notes of a real one: {_named(copied)}")
     return found
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (" ..." if len(names) > NAMED else "")
 
 
 def compared(sides: Sequence[Side], bars: int, take: str, rng: np.random.Generator) -> list[Compared]:

@@ -46,6 +46,10 @@ class Table:
     ours: np.ndarray
     theirs: np.ndarray
 
+    def only(self, ours: Sequence[int], theirs: Sequence[int]) -> Table:
+        """Some pieces of each side, by their rows."""
+        return Table(self.names, self.ours[list(ours)], self.theirs[list(theirs)])
+
     @property
     def both(self) -> np.ndarray:
         """Our pieces, then theirs, (N + M, features)."""

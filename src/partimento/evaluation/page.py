@@ -12,6 +12,7 @@ from . import _drawing
 from .borrowing import words_of
 from .evaluating import Compared, Evaluation
 from .metrics import LENGTHS, METRICS
+from .telling import LEVEL
 
 SHOWN = 20  # features in the table of what gives it away
 PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -67,12 +68,16 @@ def verdict_of(found: Evaluation) -> str:
     """What the two-sample test says, in words."""
     told = found.told
     if told is None:
-        return "Too few pieces for a classifier: four a side at least."
+        return f"No classifier can judge them: {found.untold}."
     low, high = told.interval
-    figure = f"AUC {told.auc:.2f} [{low:.2f}, {high:.2f}]"
-    if low > 0.5 and (told.p is None or told.p <= 0.05):
-        return f"A classifier tells them apart: {figure}; 0.5 is chance, 1 always."
-    return f"A classifier does not tell them apart for certain: {figure}; 0.5 is chance, 1 always."
+    figure = f"AUC {told.auc:.2f} [{low:.2f}, {high:.2f}]; 0.5 is chance, 1 always."
+    decides = "The interval decides."
+    if told.p is not None:
+        decides = f"Where pieces change sides at random, {100 * told.p:.1f} % reach that; {100 * LEVEL:.0f} % decide."
+    if not told.is_sure:
+        return f"A classifier does not tell them apart for certain: {figure} {decides}"
+    open_yet = " So few pieces leave open how well." if low <= 0.5 else ""
+    return f"A classifier tells them apart: {figure} {decides}{open_yet}"
 
 
 def _told(found: Evaluation) -> Iterator[str]:
@@ -82,8 +87,7 @@ def _told(found: Evaluation) -> Iterator[str]:
     if told is None:
         return
     yield _drawing.scale(told.auc, told.interval, told.chance)
-    chance = "" if told.p is None else f" Where pieces change sides at random, 95 % stay below {told.chance:.2f}; "
-    chance += "" if told.p is None else f"{100 * told.p:.1f} % reach this one."
+    chance = "" if told.p is None else f" Where pieces change sides at random, 95 % stay below {told.chance:.2f}."
     yield (
         f'<p class="soft">Classifier: {told.classifier}, over {len(told.tells)} features, judged on pieces it did not '
         f"learn from.{chance}</p>"

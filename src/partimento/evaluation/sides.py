@@ -113,6 +113,14 @@ def doubles(ours: Side, theirs: Side) -> list[str]:
     return [piece.name for piece in ours.pieces if _print(piece.score) in known]
 
 
+def alike(scores: Sequence[Score]) -> list[list[int]]:
+    """The places of `scores` by groups that have the very same notes, in the order of their firsts."""
+    groups: dict[bytes, list[int]] = {}
+    for place, score in enumerate(scores):
+        groups.setdefault(_print(score), []).append(place)
+    return list(groups.values())
+
+
 def _print(score: Score) -> bytes:
     """The notes of a score by onset, duration and pitch in quarter notes."""
     notes = score.notes

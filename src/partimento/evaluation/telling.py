@@ -27,7 +27,7 @@ CUT = 3.0  # standard deviations beyond which a feature counts no more
 RIDGE = 1.0  # regularisation for each feature and piece
 TREES, LEAF = 100, 2
 FEWEST = 4  # pieces a side, to learn from any and judge any
-CHANCE_PERCENTILE = 95
+CHANCE_PERCENTILE, LEVEL = 95, 0.05
 TINY = 1e-9
 
 
@@ -76,6 +76,14 @@ class Told:
         """The features that tell more than the best of as many would by chance."""
         return [one for one in self.tells if one.strength > self.feature_chance]
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether the sets are not of one kind: chance reaches the AUC one time in twenty at most.
+
+        The permutations decide, which are exact however few the pieces are; of a forest, which has none, the interval.
+        """
+        return self.p <= LEVEL if self.p is not None else self.interval[0] > 0.5
+
 
 def told_apart(table: Table, rng: np.random.Generator, *, classifier: str = "linear") -> Told | None:
     """Judge two sides of pieces by their features; None for fewer than four pieces a side or no feature.
@@ -84,7 +92,7 @@ def told_apart(table: Table, rng: np.random.Generator, *, classifier: str = "lin
     """
     if classifier not in CLASSIFIERS:
         raise UnknownName(f"no classifier {classifier!r}; there are {', '.join(CLASSIFIERS)}")
-    if min(len(table.ours), len(table.theirs)) < FEWEST or not table.names:
+    if why_not(table):
         return None
     kinds = np.repeat([1.0, 0.0], [len(table.ours), len(table.theirs)])
     deals = [_deal(table.both, kinds, rng) for _ in range(DEALS)]
@@ -94,16 +102,30 @@ def told_apart(table: Table, rng: np.random.Generator, *, classifier: str = "lin
     limit = p = None
     if chance is not None:
         limit, p = (
-            float(np.percentile(chance, CHANCE_PERCENTILE)),
+            float(np.percentile(chance, CHANCE_PERCENTILE, method="higher")),  # above it p is 5 % at most
             float((1 + (chance >= value).sum()) / (1 + len(chance))),
         )
     return Told(value, interval, classifier, limit, p, feature_chance, tells)
+
+
+def why_not(table: Table) -> str:
+    """Why no classifier can judge two sides; nothing where one can."""
+    if not table.names:
+        return "no feature differs from piece to piece, so there is nothing to tell them by"
+    ours, theirs = len(table.ours), len(table.theirs)
+    if min(ours, theirs) < FEWEST:
+        return (
+            f"it learns from some pieces and judges others, {FEWEST} different ones a side at least; there are {ours} "
+            f"generated and {theirs} real ones"
+        )
+    return ""
 
 
 def _deal(table: np.ndarray, kinds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The fold of each piece (N,), as many of each kind in each as can be.
 
     Pieces that are alike in all features (N, F) are dealt together, or one would be judged by what its double taught.
+    So no side may have many of them: nobody would have learnt from them where they are judged.
     """
     fold = np.empty(len(kinds), dtype=int)
     for kind in np.unique(kinds):

@@ -25,6 +25,7 @@ IN_A_ROW = 5  # leaps or turns
 ON_A_PITCH = 3  # steps of no size
 SIZES = (1, 3, 5)  # semitones from which a step is a second, a third, wider
 REMEMBERED = 2 * max(PERIODS)  # steps that a figure is known by
+OSTINATO = range(1, 17)  # onsets after which an accompaniment repeats itself
 
 
 def kinds_of(intervals: np.ndarray) -> np.ndarray:
@@ -60,6 +61,37 @@ def _in_a_row(true: np.ndarray) -> np.ndarray:
     """How many are true in a row up to each place, (N,)."""
     at = np.arange(1, len(true) + 1)
     return at - np.maximum.accumulate(np.where(true, 0, at))
+
+
+def repeating(track: np.ndarray, onset: np.ndarray, pitch: np.ndarray) -> np.ndarray:
+    """Which notes of whole tracks belong to an accompaniment that goes on repeating itself, (N,) bool.
+
+    Stride and waltz basses, tremolos, arpeggios and struck chords: of each onset all notes are looked at, how far they
+    lie from the lowest one, and by what step and after what time that follows the last. Where these come three times
+    with one period of `OSTINATO` onsets, all of them are plain, the first ones too.
+    """
+    order = np.lexsort((pitch, onset, track))
+    track, onset, pitch = (one[order].astype(np.int64) for one in (track, onset, pitch))
+    first = np.append(True, (np.diff(track) != 0) | (np.diff(onset) != 0))[: len(track)]
+    starts, of = np.flatnonzero(first), np.cumsum(first) - 1
+    if len(starts) < 2:
+        return np.zeros(len(track), dtype=bool)
+    lowest, part = pitch[starts], track[starts]
+    shape = np.add.reduceat(1 << np.minimum(pitch - lowest[of], 62), starts)
+    kind, wait = np.append(0, kinds_of(np.diff(lowest))), np.append(0, np.diff(onset[starts]))
+    wait[np.append(True, np.diff(part) != 0)] = -1  # no step leads to the first onset of a track
+    _, step = np.unique(np.stack([part, shape, kind, wait], axis=1), axis=0, return_inverse=True)
+    change = np.zeros(len(starts) + 1, np.int64)
+    for period in OSTINATO:
+        same = np.zeros(len(starts), dtype=bool)
+        same[period:] = step[period:] == step[:-period]
+        row = _in_a_row(same)
+        ends = np.flatnonzero(same & ~np.append(same[1:], False) & (row >= max(2 * period, 2 * FEWEST)))
+        np.add.at(change, ends + 1 - row[ends] - period, 1)
+        np.subtract.at(change, ends + 1, 1)
+    found = np.zeros(len(track), dtype=bool)
+    found[order] = (np.cumsum(change[:-1]) > 0)[of]
+    return found
 
 
 class Figures:

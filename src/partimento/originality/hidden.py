@@ -4,7 +4,8 @@ No line of a track need follow such a melody, and there are too many ways throug
 each note only a few may be the next one: first those that begin as it stops, then near ones (`LINKS`). A chain of such
 links is followed as long as the index knows runs that begin like it; where `SEED` notes of one stand in the index, the
 rest is looked for on both sides: each note must stand in the track when its time comes, whatever lies between. What is
-found so is one more line of the piece, in which the exact search then looks.
+found so is one more line of the piece, in which the exact search then looks. Notes of an accompaniment that goes on
+repeating itself are nobody's, however the chain goes through them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from . import search
-from .figures import plain
+from .figures import plain, repeating
 from .index import Index
 from .parts import END, FINE, MELODIES, Line
 
@@ -72,6 +73,7 @@ class _Notes:
     pitch: np.ndarray
     keys: np.ndarray  # ascending
     after: np.ndarray  # (N, LINKS) the notes that may follow, the likeliest first, -1 for none
+    repeats: np.ndarray  # which notes are an accompaniment that goes on repeating itself
 
     @classmethod
     def of(cls, pieces: Sequence[Heard]) -> _Notes:
@@ -83,7 +85,8 @@ class _Notes:
         onset, pitch = notes["onset"].astype(np.int64), notes["pitch"].astype(np.int64)
         longest = LONGEST * np.array([heard.ticks for heard in pieces])[piece]
         after = _after(part, onset, onset + notes["duration"], pitch, longest)
-        return cls(piece, np.concatenate(orders), track, part, onset, pitch, _key(part, onset, pitch), after)
+        keys, again = _key(part, onset, pitch), repeating(part, onset, pitch)
+        return cls(piece, np.concatenate(orders), track, part, onset, pitch, keys, after, again)
 
     def at(self, part: np.ndarray, onset: np.ndarray, pitch: np.ndarray) -> np.ndarray:
         """The note of a part with that onset and pitch, -1 where there is none, (M,)."""
@@ -95,6 +98,11 @@ class _Notes:
 def _key(part: np.ndarray, onset: np.ndarray, pitch: np.ndarray) -> np.ndarray:
     """A number for each note, by part, onset and pitch."""
     return (part << 35) + ((np.clip(onset, -1, 2**27) + 1) << 7) + np.clip(pitch, 0, 127)
+
+
+def repeats(notes: np.ndarray) -> np.ndarray:
+    """Which notes of a piece by `parts.notes_of` are an accompaniment that goes on repeating itself, (N,) bool."""
+    return repeating(notes["track"], notes["onset"], notes["pitch"])
 
 
 def hidden(index: Index, pieces: Sequence[Heard]) -> list[list[Line]]:
@@ -298,6 +306,7 @@ def _chosen(index: Index, notes: _Notes, runs: _Runs) -> dict[int, list[Line]]:
         return {}
     path, ends = _paths(index, notes, runs, long)
     strayed = _strayed(notes, path, ends)
+    own = np.minimum(own, np.add.reduceat(~notes.repeats[path], ends[:-1], dtype=np.int64))
     worth = np.where(strayed * OFTEN <= own, own - STRAYING * strayed, 0)
     found: dict[int, list[Line]] = {}
     taken = np.zeros(len(notes.keys), dtype=bool)

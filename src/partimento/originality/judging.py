@@ -31,13 +31,14 @@ MEASURES = ("longest", "longest_pitch", *(f"in_{length}" for length in LENGTHS))
 MANY = 20  # pieces
 AT_ONCE = 3_000_000  # notes that are searched for together
 USUAL = 95  # percentile of real pieces up to which sharing is usual
+BY_CHANCE = 24  # notes that hardly one real piece of a hundred shares by chance, hidden or by pitch alone
 
 
 @dataclass(frozen=True)
 class Passage:
     """A run of a piece beside the place in the training music where it stands.
 
-    Onsets are ticks at 24 a beat; `faster` is how many times as fast the copy is.
+    Onsets are ticks at 24 a beat; `faster` is how many times as fast the copy is, which means nothing by pitch alone.
     """
 
     own: int  # notes that are no plain figure
@@ -54,16 +55,32 @@ class Passage:
     file_onset: np.ndarray = field(compare=False, repr=False)
     file_pitch: np.ndarray = field(compare=False, repr=False)
     hidden: bool = False  # among other notes of the track
+    pitch_alone: bool = False  # whatever the rhythm
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON holds it."""
         names = (
             "own", "notes", "track", "bar", "file", "file_track", "file_bar", "semitones", "faster",
-            "hidden",
+            "hidden", "pitch_alone",
         )  # fmt: skip
         found = {name: getattr(self, name) for name in names}
-        found |= {"track": self.track + 1, "file_track": self.file_track + 1, "faster": round(self.faster, 3)}
-        return found
+        speed = None if self.pitch_alone else round(self.faster, 3)
+        return found | {"track": self.track + 1, "file_track": self.file_track + 1, "faster": speed}
+
+
+@dataclass(frozen=True)
+class Against:
+    """What pieces were checked against: what `model` learnt from, or else the music in the folders of `corpus`."""
+
+    pieces: int
+    model: str = ""
+    corpus: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()  # files of the folders that are not compared with, and why
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        where = {"model": self.model} if self.model else {"corpus": list(self.corpus)}
+        return {**where, "pieces": self.pieces, "left_out": [list(one) for one in self.left_out]}
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,22 @@ class Judged:
     style: str = ""
     usual: int | None = None  # own notes that real pieces share at their 95th percentile
     hidden: Finding | None = None  # among other notes of a track, where that was looked for; see `hidden`
+    most_pitch: int | None = None  # own notes by pitch alone that any real piece shares
+    against: Against | None = None
+
+    @property
+    def over(self) -> tuple[str, ...]:
+        """In what it shares more than real pieces do: "rhythm", "hidden", "pitch".
+
+        What is hidden, and pitch alone, only where chance hardly ever finds as much: more than `BY_CHANCE` own notes,
+        and by pitch alone more than any real stretch shares.
+        """
+        if self.usual is None:
+            return ()
+        ways = {"rhythm": self.rhythm.longest > self.usual}
+        ways["hidden"] = self.hidden is not None and self.hidden.longest > max(self.usual, BY_CHANCE)
+        ways["pitch"] = self.pitch is not None and self.pitch.longest > max(self.most_pitch or 0, BY_CHANCE)
+        return tuple(way for way, is_over in ways.items() if is_over)
 
     @property
     def passages(self) -> tuple[Passage, ...]:
@@ -103,7 +136,8 @@ class Judged:
             found["passages_pitch"] = [one.as_dict() for one in self.pitch.passages]
         if self.hidden:
             found["longest_hidden"] = self.hidden.longest
-        found |= {"style": self.style, "usual": self.usual, "quoted": self.quoted}
+        found |= {"style": self.style, "usual": self.usual, "most_pitch": self.most_pitch, "over": list(self.over)}
+        found |= {"quoted": self.quoted} | ({"against": self.against.as_dict()} if self.against else {})
         return found | {"passages": [one.as_dict() for one in self.passages]}
 
     def score(self) -> dict[str, Any]:
@@ -216,8 +250,8 @@ def _batches(scores: Sequence[Score], given: Sequence[Score | None]) -> Iterator
 def _judged(by: Mapping[str, dict], number: int, score: Score, pitch: bool, hidden: bool) -> Judged:
     nothing = Finding(0, dict.fromkeys(LENGTHS, 0.0)), 0
     rhythm, quoted = by["rhythm"].get(number, nothing)
-    by_pitch = by["pitch"].get(number, nothing)[0] if pitch else None
-    among = _marked(by["hidden"].get(number, nothing)[0]) if hidden else None
+    by_pitch = _marked(by["pitch"].get(number, nothing)[0], pitch_alone=True) if pitch else None
+    among = _marked(by["hidden"].get(number, nothing)[0], hidden=True) if hidden else None
     return Judged(len(notes_of(score)), rhythm, by_pitch, quoted, hidden=among)
 
 
@@ -226,11 +260,16 @@ def _hidden(index: Index, batch: Sequence[_Heard]) -> list[_Heard]:
     batch = list({heard.piece: heard for heard in batch}.values())  # on the finest grid alone, which holds all
     lines = hiding.hidden(index, [hiding.Heard(heard.notes, heard.lines, heard.ticks) for heard in batch])
     each = zip(batch, lines, strict=True)
-    return [_Heard.along(one.piece, one.ticks, one.notes, some, one.new) for one, some in each if some]
+    return [
+        _Heard.along(one.piece, one.ticks, one.notes, some, one.new & ~hiding.repeats(one.notes))
+        for one, some in each
+        if some
+    ]
 
 
-def _marked(finding: Finding) -> Finding:
-    return replace(finding, passages=tuple(replace(one, hidden=True) for one in finding.passages))
+def _marked(finding: Finding, *, hidden: bool = False, pitch_alone: bool = False) -> Finding:
+    marked = (replace(one, hidden=hidden, pitch_alone=pitch_alone) for one in finding.passages)
+    return replace(finding, passages=tuple(marked))
 
 
 def _findings(index, batch: Sequence[_Heard], scores, given, rhythm: bool, passages: int) -> dict:
@@ -353,14 +392,17 @@ def _stretches(score: Score) -> list[Score]:
 
 
 def placed(one: Judged, index: Index, style: str = "") -> Judged:
-    """A judged piece beside the real ones of a style, or of all styles where it has none of its own."""
+    """A judged piece beside the real ones of a style, or of all styles where it has none of its own.
+
+    One of fewer notes than a run has stands beside none.
+    """
     known = index.reference.get(style) or index.reference.get("")
-    if not known:
+    if not known or one.notes < search.FEWEST:
         return replace(one, style=style)
     by_pitch = _percentile(known["longest_pitch"], one.pitch.longest) if one.pitch else None
     return replace(
         one, style=style, usual=round(known["longest"][USUAL]), percentile_pitch=by_pitch,
-        percentile=_percentile(known["longest"], one.rhythm.longest),
+        percentile=_percentile(known["longest"], one.rhythm.longest), most_pitch=round(known["longest_pitch"][-1]),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -13,9 +13,9 @@ from ..formats import engraving
 from ..formats.page import document
 from ..score import TICKS_PER_BEAT, Score, Track, note_array
 from ..theory import MAJOR_NAMES
-from .judging import LENGTHS, NEAREST, Finding, Judged, Passage
+from .judging import LENGTHS, NEAREST, USUAL, Against, Finding, Judged, Passage
+from .search import FEWEST
 
-BY_CHANCE = 24  # notes that chance finds among the others of a busy track in hardly one real piece of a hundred
 SHOWN = 32  # notes of a passage in a snippet; the rest is said in a number
 STYLE = """
 body { max-width: 66rem; } h1, h2, h3, p, b, code { overflow-wrap: anywhere; }
@@ -31,6 +31,10 @@ h3 { font-size: 1rem; margin: 1.6rem 0 0; }
 def words(name: str, found: Judged) -> list[str]:
     """What was found of the piece `name`, in lines."""
     lines = [f"{name}: {_counted(found.notes)}, {_verdict(found)}"]
+    if found.against:
+        lines.append(f"  {against_words(found.against)}")
+    if found.notes < FEWEST:
+        return lines
     lines.append(f"  pitch and rhythm: {_said(found.rhythm)}{_beside(found.percentile, found.style)}")
     if found.pitch:
         lines.append(f"  pitch alone:      {_said(found.pitch)}{_beside(found.percentile_pitch, found.style)}")
@@ -48,8 +52,30 @@ def words(name: str, found: Judged) -> list[str]:
 
 
 def shown(found: Judged) -> tuple[Passage, ...]:
-    """The passages to be shown: those with rhythm, or where there are none those by pitch alone."""
-    return found.passages[:NEAREST] or (found.pitch.passages if found.pitch else ())
+    """The passages to be shown: those with rhythm, and those by pitch alone that lie elsewhere for the most part.
+
+    Where real pieces share as much by pitch alone, the latter are shown only in the place of the former.
+    """
+    first = found.passages[:NEAREST]
+    by_pitch = found.pitch.passages if found.pitch else ()
+    if first and found.percentile_pitch is not None and found.percentile_pitch < USUAL:
+        return first
+    told = {note for one in first for note in _notes(one)}
+    least = 0 if "pitch" in found.over else max((one.own for one in first), default=0)
+    more = (one for one in by_pitch if one.own > least)
+    return first + tuple(one for one in more if 2 * len(told.intersection(_notes(one))) < one.notes)
+
+
+def _notes(passage: Passage) -> Iterable[tuple[int, int]]:
+    return zip(passage.onset.tolist(), passage.pitch.tolist(), strict=True)
+
+
+def against_words(against: Against) -> str:
+    """What was checked against, in words."""
+    pieces = f"{against.pieces:,} piece{'s' * (against.pieces != 1)}"
+    if against.model:
+        return f"checked against what {against.model} learnt from ({pieces}, bars counted from the first with a note)"
+    return f"checked against the music in {', '.join(against.corpus)} ({pieces})"
 
 
 def _counted(notes: int) -> str:
@@ -57,17 +83,17 @@ def _counted(notes: int) -> str:
 
 
 def _verdict(found: Judged) -> str:
+    if found.notes < FEWEST:
+        return "nothing to check (" + ("no pitched notes)" if not found.notes else "a run has eight notes)")
     if found.usual is None:
         return "with no real pieces to compare it with"
-    if _is_over(found):
-        return f"more in a row than real pieces share ({found.usual} notes)"
-    return f"no more in a row than real pieces share ({found.usual} notes)"
-
-
-def _is_over(found: Judged) -> bool:
-    """Whether a line shares more than real ones do; what is hidden, only where chance hardly ever finds as much."""
-    hidden = found.hidden.longest if found.hidden else 0
-    return found.usual is not None and (found.rhythm.longest > found.usual or hidden > max(found.usual, BY_CHANCE))
+    by_pitch = f"more by pitch alone than any real piece shares ({found.most_pitch} notes)"
+    if not found.over:
+        return f"no more in a row than real pieces share ({found.usual} notes)"
+    if found.over == ("pitch",):
+        return f"{by_pitch}, though no more in pitch and rhythm ({found.usual} notes)"
+    more = f"more in a row than real pieces share ({found.usual} notes)"
+    return f"{more}, and {by_pitch}" if "pitch" in found.over else more
 
 
 def _said(finding: Finding) -> str:
@@ -92,8 +118,8 @@ def _heading(passage: Passage) -> str:
     far, way = abs(passage.semitones), "higher" if passage.semitones > 0 else "lower"
     moved = f", {far} semitone{'s' * (far != 1)} {way}" * bool(far)
     speed = Fraction(passage.faster).limit_denominator(12)
-    paced = "" if speed == 1 else f", {speed} times as fast"
-    among = " among others" * passage.hidden
+    paced = "" if speed == 1 or passage.pitch_alone else f", {speed} times as fast"
+    among = " among others" * passage.hidden + " by pitch alone" * passage.pitch_alone
     return (
         f"bar {passage.bar}, track {passage.track + 1}: {passage.notes} notes{figures}{among} as in {passage.file}, "
         f"bar {passage.file_bar}, track {passage.file_track + 1}{moved}{paced}"
@@ -116,9 +142,14 @@ def page(pieces: Sequence[tuple[str, Score, Judged]]) -> str:
     """A page of HTML with every piece (name, score, what was found); passages are engraved where Verovio is there."""
     parts, remark = [], ""
     for name, _, found in pieces:
-        mark = "verdict bad" if _is_over(found) else "verdict"
+        mark = "verdict bad" if found.over else "verdict"
         parts.append(f"<h2>{html.escape(name)}</h2>")
-        parts.append(f'<p class="{mark}">{_counted(found.notes)}, {html.escape(_verdict(found))}</p><ul>')
+        parts.append(f'<p class="{mark}">{_counted(found.notes)}, {html.escape(_verdict(found))}</p>')
+        if found.against:
+            parts.append(f'<p class="soft">{html.escape(against_words(found.against))}</p>')
+        if found.notes < FEWEST:
+            continue
+        parts.append("<ul>")
         parts.append(f"<li>Pitch and rhythm: {_said(found.rhythm)}{_beside(found.percentile, found.style)}</li>")
         if found.pitch:
             parts.append(f"<li>Pitch alone: {_said(found.pitch)}{_beside(found.percentile_pitch, found.style)}</li>")
