@@ -23,7 +23,6 @@ from _figures import table
 
 from partimento import composing, model_file, originality, styles
 from partimento.api._models import asked_of
-from partimento.asking import check, plan_for
 from partimento.score import Score, Track, note_array
 
 BATCH = 20  # pieces composed side by side after one plan
@@ -63,12 +62,8 @@ def compose(log: Path, style: str, kind: str, seed: int, bars: int) -> None:
     begun = time.process_time()
     most = 0 if kind == "free" else None
     _, model, request = asked_of(style, None, {"bars": bars, "candidates": BATCH, "seed": seed, "max_copy": most})
-    check(request)
-    seeds = np.random.SeedSequence(seed).spawn(BATCH + 1)
-    plan = plan_for(model.info["styles"][style], request, np.random.default_rng(seeds[0]))
     pieces = []
-    for cursor, steps in composing.run(model, plan, request, seeds[1:]):
-        score = composing._finished(model, plan, cursor, steps, request)
+    for score in (one.score for one in composing.compose(model, request)):
         notes = [list(map(int, (one["onset"], one["duration"], one["pitch"], one["track"]))) for one in score.notes]
         programs = [track.program for track in score.tracks]
         pieces.append({"tpb": score.ticks_per_beat, "tracks": programs, "notes": notes})

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 
 from .errors import BadOption, MusicError
-from .instruments import RANGES, instrument_name
+from .instruments import CHOIR, RANGES, instrument_name
 from .lines import BASS_PROGRAMS, voices
 from .score import DRUM_PROGRAM, Score, Track
 from .transform import without_overlaps
@@ -19,7 +19,7 @@ OCTAVES = (0, -1, 1, -2, 2, -3, 3)  # that a whole part may be moved by, the nea
 CROWDING = 6.0  # semitones between joined parts that two notes at a time instead of one weigh
 OCTAVE_PRICE = 0.25  # share of a part's notes that an octave must bring into range to be worth it
 
-CHOIR, VOICES = 52, ("Soprano", "Alto", "Tenor", "Bass")
+VOICES = ("Soprano", "Alto", "Tenor", "Bass")
 KEYBOARDS = range(24)  # programs: pianos, celestas and bells, organs and accordions
 
 

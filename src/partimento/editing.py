@@ -20,7 +20,6 @@ from .editing_parts import (
     composable,
     heard_near,
     loudness_of,
-    pitched,
     with_drums,
 )
 from .encodings._notes_cursor import VELOCITY_STEP
@@ -29,6 +28,7 @@ from .errors import BadOption, MusicError
 from .evaluation.listening import listen, typicality
 from .expression import has_dynamics
 from .frames import AHEAD, PAST, Region, Sound, Standing, bars_of, sounds_of
+from .instruments import CHOIR
 from .joining import FillEveryBar, nats_behind, rules_of_joins
 from .model_file import Model
 from .originality import no_copy
@@ -37,7 +37,7 @@ from .rules import Rule
 from .sampling import sample
 from .score import DEFAULT_TEMPO, DRUM_PROGRAM, TICKS_PER_BEAT, Score, Tempo, Track
 from .steering import Steering
-from .theory import key_of
+from .theory import is_pitched, key_of
 from .timing import Bar, Clock, bar_ticks, pulse_ticks
 from .transform import cut
 from .voice_leading import has_single_voices
@@ -48,7 +48,6 @@ UNIT, MOST_VARIED = 2, 4  # bars of a variation that are drawn together, and com
 HEARD = 4  # bars around a region that are judged with it
 BEFORE_JOIN, STEADY = 16, 1.01  # bars whose tempo is taken up again after a slowing-down, times by which it differs
 OPENING, SAME_INSTRUMENTS = 64, 0.2  # bars that tell a style, and what its instruments weigh beside typicality (0-1)
-CHOIR = 52
 EVERYWHERE = (
     "style", "happiness", "excitement", "complexity", "density", "axes", "mix", "chords", "guidance", "seed",
     "sampling", "candidates", "max_copy",
@@ -238,7 +237,7 @@ def _check(verb: str, model: Model, score: Score, request: Request) -> None:
         )
     if not len(score):
         raise BadOption(f"{verb}: there is no note in the piece; wanted music to compose into")
-    if verb != "harmonize" and not pitched(score).any():
+    if verb != "harmonize" and not is_pitched(score).any():
         raise BadOption(f"{verb}: every note is drums, which models do not compose; wanted music with pitches")
     check_controls(model, request)
 
@@ -410,7 +409,7 @@ def _joins(model: Model, request: Request, work: Work, scores: Sequence[Score]) 
     None where it does behind none, where there is nothing to choose from, and for models that paint many notes at once.
     """
     composed = {bar for region, _ in work.regions for bar in range(region.first, region.stop)}
-    onsets, regions = work.source.notes["onset"][pitched(work.source)], []
+    onsets, regions = work.source.notes["onset"][is_pitched(work.source)], []
     for region, _ in work.regions:
         if region.stop < len(work.bars) and region.stop not in composed:
             bar = work.bars[region.stop]

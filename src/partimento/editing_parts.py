@@ -17,6 +17,7 @@ from .errors import BadOption
 from .expression import has_dynamics
 from .frames import Sound, sounds_of
 from .score import DRUM_PROGRAM, NOTE, Score
+from .theory import is_pitched
 from .timing import Bar
 
 BESIDE = 8  # bars around a region: an instrument that plays there plays in it
@@ -28,15 +29,10 @@ SOFTER = 0.9  # times the loudness of a melody that what accompanies it has at m
 # --- pitched parts
 
 
-def pitched(score: Score) -> np.ndarray:
-    """Which of the score's notes (N,) are no drums: (N,) bool."""
-    return ~np.isin(score.notes["track"], [n for n, track in enumerate(score.tracks) if track.is_drums])
-
-
 def heard_near(score: Score, bars: Sequence[Bar], first: int, stop: int) -> list[Sound]:
     """The parts that play in bars `first` to `stop` or near them; all parts where none does. Drums never are."""
     low, high = bars[max(0, first - BESIDE)].start, bars[min(len(bars), stop + BESIDE) - 1].end
-    inside = (score.notes["onset"] >= low) & (score.notes["onset"] < high) & pitched(score)
+    inside = (score.notes["onset"] >= low) & (score.notes["onset"] < high) & is_pitched(score)
     sounds = sounds_of(score)
     found = [sounds[track] for track in np.unique(score.notes["track"][inside])]
     return found or [sound for sound in sounds if sound[0] != DRUM_PROGRAM]
@@ -112,7 +108,7 @@ def with_drums(score: Score, bars: Sequence[Bar], first: int) -> Score:
     Every new bar has the strokes of the bar that drums play most often in the last eight before, of those equally
     often the latest: no drum is composed. A bar without strokes counts, too, so that drums that have stopped stay so.
     """
-    strokes = score.notes[~pitched(score)]
+    strokes = score.notes[~is_pitched(score)]
     grid = max(1, score.ticks_per_beat // FINENESS)
     played: list[tuple[frozenset, np.ndarray]] = []
     for bar in bars[max(int(bool(score.upbeat)), first - BEFORE_JOIN) : first]:

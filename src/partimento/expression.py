@@ -18,7 +18,7 @@ import numpy as np
 from .errors import BadOption
 from .lines import melody
 from .score import DEFAULT_TEMPO, Score, Tempo
-from .theory import pitched
+from .theory import is_pitched
 from .timing import Clock, bar_ticks, pulse_ticks
 from .transform import find_upbeat
 
@@ -198,7 +198,7 @@ def _dynamics(
     """The notes (N,) with their velocities and, where `curve` (N,) is lively, shorter."""
     notes = clock.score.notes.copy()
     own = notes["velocity"].astype(float)
-    drums = ~np.isin(np.arange(len(clock.score.tracks)), pitched(clock.score)["track"])[notes["track"]]
+    drums = ~is_pitched(clock.score)
     change = _accents(clock, notes["onset"])
     change[~drums] += _phrasing(clock.score, bounds)[~drums]
     change -= _means(change, drums.astype(int))

@@ -21,6 +21,7 @@ from .encodings._notes_cursor import LONGEST_NOTE, PARTS, VELOCITY_STEP
 from .encodings.base import Frame, Plan
 from .errors import BadOption, MusicError
 from .score import DEFAULT_METRE, DRUM_PROGRAM, NOTE, TICKS_PER_BEAT, Metre, Score, Track, note_array
+from .theory import is_pitched
 from .timing import Bar, Clock, bar_ticks
 from .transform import resample, without_overlaps
 
@@ -87,7 +88,7 @@ class Standing:
         sounds = sounds_of(score)
         track = score.notes["track"]
         self.is_own = np.array([sound in region.sounds for sound in sounds], dtype=bool)[track]
-        self.is_told = np.array([program != DRUM_PROGRAM for program, _ in sounds], dtype=bool)[track]
+        self.is_told = is_pitched(score)
 
     def tick(self, at) -> Any:
         """The frame's tick nearest to tick `at` of the score (a number or an array)."""

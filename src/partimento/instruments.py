@@ -66,6 +66,8 @@ RANGES: dict[int, tuple[int, int]] = dict.fromkeys(range(len(NAMES)), ANY) | {
 }
 RANGES[DRUM_PROGRAM] = (0, 127)  # a drum's pitch names the drum, it has no range
 
+CHOIR = NAMES.index("choir aahs")
+
 
 def instrument_name(program: int) -> str:
     """The General MIDI name of `program` (0-127), "drums" for 128, "program N" for anything else."""

@@ -87,8 +87,12 @@ def key_correlations(weights: np.ndarray) -> np.ndarray:
 
 def pitched(score: Score) -> np.ndarray:
     """The notes that are not drums, (N,)."""
-    drums = [n for n, track in enumerate(score.tracks) if track.is_drums]
-    return score.notes[~np.isin(score.notes["track"], drums)] if drums else score.notes
+    return score.notes[is_pitched(score)] if any(track.is_drums for track in score.tracks) else score.notes
+
+
+def is_pitched(score: Score) -> np.ndarray:
+    """Which of the score's notes (N,) are not drums: (N,) bool."""
+    return ~np.isin(score.notes["track"], [n for n, track in enumerate(score.tracks) if track.is_drums])
 
 
 def key_of(score: Score) -> Key:

@@ -237,8 +237,12 @@ def with_tempo(score: Score, bpm: float) -> Score:
     seconds = timing.duration_seconds(score)
     if len({tempo.bpm for tempo in score.tempos}) < 2 or not seconds:
         return replace(score, tempos=(Tempo(0, float(bpm)),))
-    ratio = bpm / (score.end / score.ticks_per_beat / seconds * 60)
-    return replace(score, tempos=tuple(replace(tempo, bpm=tempo.bpm * ratio) for tempo in score.tempos))
+    return faster(score, bpm / (score.end / score.ticks_per_beat / seconds * 60))
+
+
+def faster(score: Score, times: float) -> Score:
+    """The score at `times` its tempo, wherever that changes."""
+    return replace(score, tempos=tuple(replace(tempo, bpm=tempo.bpm * times) for tempo in score.tempos))
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

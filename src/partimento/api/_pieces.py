@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from .. import composing, editing, recipes, styles, timing
+from .. import composing, editing, recipes, styles, timing, transform
 from ..asking import values_of
 from ..composing import Candidate, Ear
 from ..errors import BadOption, ModelError
@@ -140,8 +140,7 @@ def express(score: Score) -> Score:
         excitement = values_of(known.request.excitement, len(timing.Clock(score).bars))
     played = perform(score, excitement=excitement)
     if known.verb == "compose" and known.request.seconds is not None:  # which are to be heard, not only written
-        faster = timing.duration_seconds(played) / timing.duration_seconds(score)
-        played = replace(played, tempos=tuple(replace(one, bpm=one.bpm * faster) for one in played.tempos))
+        played = transform.faster(played, timing.duration_seconds(played) / timing.duration_seconds(score))
     return replace(played, recipe=replace(known, expression=True).as_dict())
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..instruments import CHOIR
 from ..score import DEFAULT_METRE, TICKS_PER_BEAT, Key, Metre, Score, Tempo, Track, note_array
 from ..timing import bar_ticks
 from ..transform import resample
@@ -26,7 +27,6 @@ SCORE_ORDER = ("soprano", "alto", "tenor", "bass")
 RANGES = {"soprano": (57, 84), "alto": (48, 79), "tenor": (43, 74), "bass": (31, 67)}
 PLACES = 96  # sixteenths of the longest bar
 VELOCITY = 80
-CHOIR = 52
 LONGEST = 16 * 2000  # steps; a piece beyond is no four-part song but an error
 
 
